@@ -1,0 +1,1 @@
+"""How Inlet is run: as local processes and as containers."""
