@@ -1,0 +1,234 @@
+"""The deduplication protocol's store: publish, then claim, with an owner position.
+
+A key is written only after its record is durable, so losing the store loses no event. A value is
+``<flag>:<partition>:<offset>``: flag 1 if a 200 was granted for the hash, 0 if it is durable but no 200 was; the
+position names the one record of this hash that becomes an event.
+
+====================  =====================================================================================
+TOUCH(k)              nil -> MISS; flag 0 -> flag 1, renew -> GRANTED; flag 1 -> renew -> DUPLICATE
+CLAIM(k, p, o)        nil -> 1:p:o -> GRANTED; flag 0 -> flag 1, renew -> GRANTED; flag 1 -> renew -> DUPLICATE
+NCLAIM(k, p, o)       nil -> 0:p:o -> emit; owner in p before o -> renew -> drop; else owner := p:o, renew -> emit
+====================  =====================================================================================
+
+TOUCH and CLAIM are the ingress's, before and after it publishes; NCLAIM is the normalizer's, in partition order.
+"""
+
+import asyncio
+import enum
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, NamedTuple, Protocol
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from libs.settings import SettingsError
+
+log = logging.getLogger(__name__)
+
+WINDOW: Final = timedelta(days=7)
+_KEYS_PER_CALL: Final = 512
+
+
+class Answer(enum.IntEnum):
+    """What TOUCH and CLAIM answer. GRANTED_ELSEWHERE: granted, but another record of the hash is the owner."""
+
+    MISS = 0
+    GRANTED = 1
+    DUPLICATE = 2
+    GRANTED_ELSEWHERE = 3
+
+
+class Position(NamedTuple):
+    """Where a record is in ``inlet.requests``."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+
+class ClaimsUnavailableError(Exception):
+    """The store did not answer; the call may or may not have taken effect."""
+
+
+class Claims(Protocol):
+    """The store as the services see it. Every call raises `ClaimsUnavailableError` when it cannot answer."""
+
+    async def touch(self, key: str) -> Answer:
+        """Ask whether this hash was seen; a MISS claims nothing."""
+        ...
+
+    async def claim(self, key: str, position: Position) -> Answer:
+        """Claim a hash for the durable record at `position`."""
+        ...
+
+    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+        """NCLAIM each (hash, position) in this order; True where the record becomes an event."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+        ...
+
+
+_TOUCH: Final = """
+local window, answers = ARGV[1], {}
+for i, key in ipairs(KEYS) do
+  local value = redis.call('GET', key)
+  if not value then
+    answers[i] = 0
+  elseif string.sub(value, 1, 1) == '0' then
+    redis.call('SET', key, '1' .. string.sub(value, 2), 'PX', window)
+    answers[i] = 3
+  else
+    redis.call('PEXPIRE', key, window)
+    answers[i] = 2
+  end
+end
+return answers
+"""
+
+_CLAIM: Final = """
+local window, answers = ARGV[1], {}
+for i, key in ipairs(KEYS) do
+  local value, position = redis.call('GET', key), ARGV[i + 1]
+  if not value then
+    redis.call('SET', key, '1:' .. position, 'PX', window)
+    answers[i] = 1
+  elseif string.sub(value, 1, 1) == '0' then
+    redis.call('SET', key, '1' .. string.sub(value, 2), 'PX', window)
+    answers[i] = string.sub(value, 3) == position and 1 or 3
+  else
+    redis.call('PEXPIRE', key, window)
+    answers[i] = 2
+  end
+end
+return answers
+"""
+
+_RESOLVE: Final = """
+local window, answers = ARGV[1], {}
+for i, key in ipairs(KEYS) do
+  local value, position = redis.call('GET', key), ARGV[i + 1]
+  local partition, offset = string.match(position, '^(%d+):(%d+)$')
+  local flag, owner, at = string.match(value or '', '^([01]):(%d+):(%d+)$')
+  if owner == partition and tonumber(at) < tonumber(offset) then
+    redis.call('PEXPIRE', key, window)
+    answers[i] = 0
+  else
+    redis.call('SET', key, (flag or '0') .. ':' .. position, 'PX', window)
+    answers[i] = 1
+  end
+end
+return answers
+"""
+
+
+def connect(url: str, timeout_s: float) -> Redis:
+    """A client for `RedisClaims`, connected when it is first used; `timeout_s` bounds connecting and each call.
+
+    It repeats nothing: a CLAIM whose answer was lost would find its own claim and call the first request a duplicate.
+    Protocol 2 because the maintenance notifications that come with 3 keep the client from noticing, before it uses a
+    connection, that Redis has closed it.
+
+    Raises:
+        SettingsError: `url` is none of Redis. The message does not repeat it.
+    """
+    try:
+        client: Redis = Redis.from_url(
+            url, protocol=2, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+        )
+    except ValueError as error:
+        raise SettingsError("INLET_REDIS is not a URL like redis://host:6379/0") from error
+    return client
+
+
+class RedisClaims:
+    """`Claims` in Redis, through a client made by `connect`.
+
+    At most one multi-key call per script is in flight; what arrives meanwhile forms the next.
+    """
+
+    def __init__(self, redis: Redis, window: timedelta = WINDOW) -> None:
+        self._redis = redis
+        self._answered = True
+        self._window_ms = window // timedelta(milliseconds=1)
+        self._touches = _Coalescer(self, redis.register_script(_TOUCH))
+        self._claims = _Coalescer(self, redis.register_script(_CLAIM))
+        self._resolve = redis.register_script(_RESOLVE)
+
+    async def touch(self, key: str) -> Answer:
+        return Answer(await self._touches.call(key))
+
+    async def claim(self, key: str, position: Position) -> Answer:
+        return Answer(await self._claims.call(key, str(position)))
+
+    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+        answers: list[bool] = []
+        for start in range(0, len(records), _KEYS_PER_CALL):
+            part = records[start : start + _KEYS_PER_CALL]
+            keys = [key for key, _ in part]
+            answers += map(bool, await self.run(self._resolve, keys, [str(position) for _, position in part]))
+        return answers
+
+    async def ping(self) -> None:
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise ClaimsUnavailableError(str(error)) from error
+
+    async def run(self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[str]) -> list[int]:
+        """Run one of the scripts over hashes; its answers, one for each, in order."""
+        names = [f"inlet:dedup:{key}" for key in keys]
+        try:
+            answers: list[int] = await script(keys=names, args=[self._window_ms, *arguments])
+        except (RedisError, OSError) as error:
+            self._note(answered=False)
+            raise ClaimsUnavailableError(str(error)) from error
+        self._note(answered=True)
+        return answers
+
+    def _note(self, *, answered: bool) -> None:
+        if answered is not self._answered:
+            self._answered = answered
+            log.warning("Redis answers again" if answered else "Redis does not answer")
+
+
+class _Coalescer:
+    """Collects single calls of one script into one call at a time."""
+
+    def __init__(self, claims: RedisClaims, script: AsyncScript) -> None:
+        self._claims = claims
+        self._script = script
+        self._waiting: list[tuple[str, tuple[str, ...], asyncio.Future[int]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    def call(self, key: str, *arguments: str) -> asyncio.Future[int]:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, arguments, future))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._drain())
+        return future
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_KEYS_PER_CALL], self._waiting[_KEYS_PER_CALL:]
+            arguments = [argument for _, some, _ in batch for argument in some]
+            try:
+                answers = await self._claims.run(self._script, [key for key, _, _ in batch], arguments)
+            except Exception as error:  # noqa: BLE001 whatever it is, nobody may wait for ever
+                # Those that wait fail with it: their calls would only time out one after the other.
+                batch, self._waiting = batch + self._waiting, []
+                for _, _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+            else:
+                for (_, _, future), answer in zip(batch, answers, strict=True):
+                    if not future.done():
+                        future.set_result(answer)

@@ -1,0 +1,235 @@
+"""The consumer of a stage: FastStream brings batches, each owned partition's portions become transactions."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, cast
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
+from faststream.asgi import AsgiFastStream
+from faststream.middlewares import AckPolicy
+from faststream.specification import AsyncAPI
+from msgspec import Struct
+
+from libs import telemetry, topics
+from libs.exactly_once.breaker import WINDOW_RECORDS, Breaker, MostRecordsFailError, failures
+from libs.exactly_once.broker import Hook, StageBroker, message_of, records_of
+from libs.exactly_once.documentation import payload
+from libs.exactly_once.outcomes import DeadLetter, Outcome, Output, Record, Stage, outputs_of, portions
+from libs.exactly_once.partitions import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Owned, Partitions
+from libs.exactly_once.progress import Progress, StandstillError
+from libs.exactly_once.transactions import Source, write
+from libs.health import Check, answering, health_routes
+from libs.lifecycle import Lifecycle
+from libs.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+_MAX_RECORDS: Final = 1000
+# How long an idle consumer pauses between two looks at what has been fetched.
+_IDLE_MS: Final = 5
+# A fetch waits for any partition, so one that joins late waits for it.
+_FETCH_WAIT_MS: Final = 100
+# A transaction is small enough to be written well within its time limit, on a slow machine too. Only one record
+# with all its outputs cannot be divided.
+_INPUT_LIMIT_BYTES: Final = 4 * 1024 * 1024
+_OUTPUT_LIMIT_BYTES: Final = 16 * 1024 * 1024
+# The last resort: a step bounds its calls itself, and waits for the decisions about other partitions.
+_STEP_LIMIT_S: Final = 60.0
+_CONNECT_AGAIN_S: Final = 1.0
+_FINISH_LIMIT_S: Final = 3.0
+_ASK_LIMIT_S: Final = 2.0
+_WATCH_INTERVAL_S: Final = 10.0
+
+
+class ExactlyOnce:
+    """Runs a stage inside a FastStream application that starts and stops `broker`."""
+
+    def __init__(self, stage: Stage, settings: ServiceSettings, lifecycle: Lifecycle) -> None:
+        self._stage = stage
+        self._lifecycle = lifecycle
+        self._source = Source(bootstrap=settings.kafka, service=stage.service, topic=stage.topic)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._breaker = Breaker()
+        self._partitions = Partitions(self._source, lambda: self._subscriber.consumer, self._idle)
+        self.broker = StageBroker(settings.kafka, start=self._start, close=self._close)
+        self._subscriber = self.broker.subscriber(
+            stage.topic,
+            title=stage.topic,
+            description=f"Read by the {stage.service} service.",
+            batch=True,
+            group_id=self._source.group,
+            group_instance_id=settings.instance_id or None,
+            listener=self._partitions,
+            parser=message_of,
+            decoder=records_of,
+            no_reply=True,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_records=_MAX_RECORDS,
+            batch_timeout_ms=_IDLE_MS,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            max_partition_fetch_bytes=topics.RECORD_LIMIT_BYTES,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_INTERVAL_MS,
+        )
+        self._subscriber(self._handle)
+
+    def application(
+        self,
+        *,
+        ready: Mapping[str, Check],
+        writes: Mapping[str, type[Struct]],
+        on_startup: Sequence[Hook] = (),
+        after_shutdown: Sequence[Hook] = (),
+    ) -> AsgiFastStream:
+        """The ASGI application that runs the stage: health, metrics, and its AsyncAPI document.
+
+        `ready` adds to the checks of ``/readyz``, `writes` documents the messages on the output topics.
+        """
+        for topic, message in writes.items():
+            self.broker.publisher(topic, title=topic, schema=payload(message))
+        application = AsgiFastStream(
+            self.broker,
+            logger=None,
+            asgi_routes=health_routes(
+                self._stage.service,
+                alive=lambda: self._lifecycle.alive,
+                ready={"kafka": self._reachable, **ready},
+            ),
+            specification=AsyncAPI(title=f"Inlet {self._stage.service}"),
+            on_startup=on_startup,
+            on_shutdown=[self._lifecycle.close],
+            after_shutdown=after_shutdown,
+        )
+
+        # FastStream's own pages load scripts from elsewhere, and one of them would let anybody publish.
+        async def document() -> tuple[int, bytes, str]:
+            return 200, application.schema.to_specification().to_json().encode(), "application/json"
+
+        application.mount("/asyncapi.json", answering(document))
+        return application
+
+    async def _reachable(self) -> bool:
+        """Whether consumption has started and Kafka answers now."""
+        async with asyncio.timeout(_ASK_LIMIT_S):
+            await self._partitions.ask()
+        return self._subscriber.running
+
+    async def _start(self, start_broker: Hook) -> None:
+        """Start reading once the stage is ready and Kafka is there. A failure to start ends the process."""
+        try:
+            await self._stage.ready()
+            if not await self._started(start_broker):
+                log.warning("waiting for Kafka at %s and its topic %s", self._source.bootstrap, self._source.topic)
+                while not await self._started(start_broker):  # noqa: ASYNC110 nobody tells when Kafka is there
+                    await asyncio.sleep(_CONNECT_AGAIN_S)
+            self._lifecycle.spawn("progress", self._watch())
+        except Exception as error:  # noqa: BLE001 FastStream would go on serving without a consumer
+            self._lifecycle.fail(error)
+
+    async def _started(self, start_broker: Hook) -> bool:
+        try:
+            await self._partitions.connect()
+            await start_broker()
+        except (KafkaConnectionError, UnknownTopicOrPartitionError):
+            await self._subscriber.stop()
+            return False
+        return True
+
+    async def _watch(self) -> None:
+        progress = Progress()
+        while True:
+            await asyncio.sleep(_WATCH_INTERVAL_S)
+            try:
+                async with asyncio.timeout(_ASK_LIMIT_S):
+                    waiting = await self._partitions.waiting()
+            except (KafkaError, IllegalStateError, TimeoutError):
+                waiting = {}  # Kafka is away or partitions are moving: nothing is known to wait
+            if stuck := progress.standing_still(asyncio.get_running_loop().time(), waiting):
+                raise StandstillError(f"partitions {stuck} of {self._source.topic} have records but make no progress")
+
+    async def _close(self) -> None:
+        """Stop reading; the portion in hand is committed, or repeated by the next owner."""
+        await self._partitions.close(_FINISH_LIMIT_S)
+
+    async def _handle(self, records: object) -> None:
+        """Take one batch of many partitions. Never raises: the consumer would pass over the batch."""
+        by_partition: dict[int, list[Record]] = defaultdict(list)
+        for record in cast("tuple[Record, ...]", records):
+            by_partition[record.partition].append(record)
+        self._idle.clear()
+        try:
+            await asyncio.gather(*(self._advance(partition, some) for partition, some in by_partition.items()))
+        finally:
+            self._idle.set()
+
+    async def _advance(self, partition: int, records: Sequence[Record]) -> None:
+        owned = self._partitions.owned.get(partition)
+        if owned is None:
+            return
+        new = [record for record in records if record.offset >= owned.position]
+        try:
+            for portion in portions(new, lambda record: len(record.value or b""), _INPUT_LIMIT_BYTES):
+                for decided in portions(await self._decide(portion), _Decided.weight, _OUTPUT_LIMIT_BYTES):
+                    if self._partitions.owned.get(partition) is not owned:
+                        return  # revoked: the next owner goes on here
+                    await self._commit(partition, owned, decided)
+        except Exception as error:  # noqa: BLE001 whatever failed, the outcome is unknown and the remedy is the same
+            self._partitions.lose(partition, owned, error)
+
+    # The order of the steps is the delivery guarantee. Before these, `Partitions` has
+    # 1. fenced every earlier owner of the partition, and then
+    # 2. read where the last committed transaction ended.
+    # Any failure leaves the outcome to Kafka, and the partition starts again at 1.
+
+    async def _decide(self, portion: Sequence[Record]) -> list["_Decided"]:
+        # 3. Decide about the records. What a step does outside Kafka it must be able to do again.
+        async with asyncio.timeout(_STEP_LIMIT_S):
+            outcomes = await self._stage.step(portion)
+        self._stop_if_most_fail(portion, outcomes)
+        return [
+            _Decided(record.offset, outcome, outputs_of(self._stage.service, record, outcome))
+            for record, outcome in zip(portion, outcomes, strict=True)
+        ]
+
+    async def _commit(self, partition: int, owned: Owned, decided: Sequence["_Decided"]) -> None:
+        # 4. One transaction: what the records lead to, and that they are done.
+        outputs = [output for one in decided for output in one.outputs]
+        done = (TopicPartition(self._source.topic, partition), decided[-1].offset + 1)
+        await write(owned.producer, outputs, done, self._source.group)
+        # 5. Only now are they done.
+        owned.position = decided[-1].offset + 1
+        self._note([one.outcome for one in decided])
+
+    def _stop_if_most_fail(self, portion: Sequence[Record], outcomes: Sequence[Outcome]) -> None:
+        if self._breaker.trips(failures(outcomes)):
+            first = portion[0]
+            error = MostRecordsFailError(
+                f"more than half of the last {WINDOW_RECORDS} records of {first.topic} cannot be read, so this version "
+                f"is probably not the one that wrote them; partition {first.partition} waits at offset {first.offset}. "
+                f"Run the version that matches, or move the group {self._source.group} past the records"
+            )
+            self._lifecycle.fail(error)
+            raise error
+
+    def _note(self, outcomes: Sequence[Outcome]) -> None:
+        self._breaker.note(failures(outcomes))
+        telemetry.TRANSACTIONS.labels("committed").inc()
+        for outcome in outcomes:
+            if isinstance(outcome, DeadLetter):
+                telemetry.DEAD_LETTERS.labels(outcome.cause).inc()
+        self._stage.committed(outcomes)
+
+
+class _Decided(NamedTuple):
+    offset: int
+    outcome: Outcome
+    outputs: Sequence[Output]
+
+    def weight(self) -> int:
+        return sum(len(output.value or b"") for output in self.outputs)

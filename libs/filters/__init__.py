@@ -1,0 +1,28 @@
+"""The filter language: what authors write, checked, explained, and matched against events by the thousand.
+
+`parse` turns decoded JSON into a `Filter` or tells every fault in it; `to_source` turns it back. `explain` shows how
+one filter came out for one event, `compile_matcher` makes one `Matcher` of many rules.
+"""
+
+from libs.filters.explain import Explanation, Outcome, explain
+from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Some, to_source
+from libs.filters.matcher import Matcher, compile_matcher
+from libs.filters.parsing import Fault, FilterError, parse
+
+__all__ = [
+    "All",
+    "AnyOf",
+    "Condition",
+    "Explanation",
+    "Fault",
+    "Filter",
+    "FilterError",
+    "Matcher",
+    "NoneOf",
+    "Outcome",
+    "Some",
+    "compile_matcher",
+    "explain",
+    "parse",
+    "to_source",
+]

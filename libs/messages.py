@@ -1,0 +1,204 @@
+"""Messages on the topics: one struct for each, and the Kafka headers that carry a request's metadata.
+
+Fields are added, never renamed or repurposed: a consumer of an older version ignores what it does not know.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+KafkaHeaders = Sequence[tuple[str, bytes]]
+
+
+class Message(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A JSON object on a topic, camelCase names."""
+
+
+class IntegrationRef(Message, frozen=True, kw_only=True):
+    """The integration, and its published version, that accepted an event."""
+
+    id: str
+    name: str
+    version: int
+
+
+class Source(Message, frozen=True, kw_only=True):
+    """Where a request came in. Constant per published version, so the ingress encodes it once."""
+
+    workspace: str
+    integration: IntegrationRef
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """One clean event on ``inlet.events``. `received_at` is RFC 3339 UTC with microseconds."""
+
+    id: str
+    workspace: str
+    integration: IntegrationRef
+    received_at: str
+    headers: dict[str, str]
+    body: dict[str, object]
+    parameters: dict[str, object]
+
+
+class BusinessEventRef(Message, frozen=True, kw_only=True):
+    """The Business Event, and its version, that matched."""
+
+    id: str
+    name: str
+    version: int
+
+
+class Trigger(Message, frozen=True, kw_only=True):
+    """One match on ``inlet.triggers``. `event` is the event's JSON, byte for byte."""
+
+    id: str
+    business_event: BusinessEventRef
+    event: msgspec.Raw
+
+
+class NoAuth(Message, frozen=True, kw_only=True):
+    """Anyone who knows the URL may send. `kind` must be said: no auth is never what is left when nothing is."""
+
+    kind: Literal["none"]
+
+
+class Deduplication(Message, frozen=True, kw_only=True):
+    """The parameters whose values identify a request, and what the ingress does while Redis is down."""
+
+    parameters: tuple[str, ...]
+    on_redis_down: Literal["reject", "accept"] = "reject"
+
+
+class Integration(Message, frozen=True, kw_only=True, tag_field="kind", tag="integration"):
+    """A published integration on ``inlet.definitions``."""
+
+    id: str
+    workspace: str
+    name: str
+    version: int
+    auth: NoAuth
+    deduplication: Deduplication | None = None
+
+
+class BusinessEvent(Message, frozen=True, kw_only=True, tag_field="kind", tag="business-event"):
+    """A Business Event on ``inlet.definitions``. `where` is the source of its filter, `time_zone` an IANA name."""
+
+    id: str
+    workspace: str
+    name: str
+    version: int
+    integration_id: str
+    state: Literal["active", "paused"]
+    where: dict[str, object]
+    time_zone: str = "UTC"
+
+
+class Undecodable(Struct, frozen=True, kw_only=True):
+    """A definition that this version cannot read. It exists, so it is never treated as deleted."""
+
+    reason: str
+
+
+Definition = Integration | BusinessEvent
+_DEFINITION: Final = msgspec.json.Decoder(Definition)
+
+
+def definition_key(definition: Definition) -> bytes:
+    """The record key on the compacted topic: ``integration/<id>`` or ``business-event/<id>``."""
+    kind = "integration" if isinstance(definition, Integration) else "business-event"
+    return f"{kind}/{definition.id}".encode()
+
+
+def decode_definition(value: bytes) -> Definition | Undecodable:
+    """Read a definition; one of a later version with, say, an unknown auth kind is `Undecodable`."""
+    try:
+        definition: Definition = _DEFINITION.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Undecodable(reason=str(error))
+    return definition
+
+
+EVENT_ID: Final = "inlet-event-id"
+RECEIVED_AT: Final = "inlet-received-at"
+SOURCE: Final = "inlet-source"
+HEADERS: Final = "inlet-headers"
+DEDUPLICATED: Final = "inlet-deduplicated"
+# On requests and on events: the end of ``inlet.definitions`` as the ingress knew it when it accepted the request. What
+# was defined before that decides about the event, so the trigger service waits until it knows as much.
+DEFINITIONS_OFFSET: Final = "inlet-definitions-offset"
+_OFFSET_DIGITS: Final = 19
+
+
+class RequestMetadata(Struct, frozen=True, kw_only=True):
+    """What a record on ``inlet.requests`` says beside the body. If `deduplicated`, its key is the hash."""
+
+    event_id: str
+    received_at: str
+    source: Source
+    headers: dict[str, str]
+    deduplicated: bool
+    definitions_offset: int
+
+
+_SOURCE: Final = msgspec.json.Decoder(Source)
+_HEADERS: Final = msgspec.json.Decoder(dict[str, str])
+
+
+def ascii_json(value: object) -> bytes:
+    """JSON in ASCII only, as Kafka headers need it."""
+    encoded = msgspec.json.encode(value)
+    return encoded if encoded.isascii() else json.dumps(json.loads(encoded), separators=(",", ":")).encode()
+
+
+def encode_metadata(  # noqa: PLR0913 keywords, one for each header
+    *,
+    event_id: str,
+    received_at: str,
+    source: bytes,
+    headers: Mapping[str, str],
+    deduplicated: bool,
+    definitions_offset: int,
+) -> list[tuple[str, bytes]]:
+    """The Kafka headers of a request; `source` comes ready from `ascii_json`."""
+    kafka_headers = [
+        (EVENT_ID, event_id.encode()),
+        (RECEIVED_AT, received_at.encode()),
+        (SOURCE, source),
+        (HEADERS, ascii_json(headers)),
+        (DEFINITIONS_OFFSET, b"%d" % definitions_offset),
+    ]
+    if deduplicated:
+        kafka_headers.append((DEDUPLICATED, b"1"))
+    return kafka_headers
+
+
+def decode_metadata(kafka_headers: KafkaHeaders) -> RequestMetadata:
+    """The inverse of `encode_metadata`.
+
+    Raises:
+        ValueError: a header is missing or cannot be read (msgspec's DecodeError is a ValueError).
+    """
+    found = dict(kafka_headers)
+    missing = [name for name in (EVENT_ID, RECEIVED_AT, SOURCE, HEADERS) if name not in found]
+    if missing:
+        raise ValueError(f"missing Kafka headers: {', '.join(missing)}")
+    return RequestMetadata(
+        event_id=found[EVENT_ID].decode("ascii"),
+        received_at=found[RECEIVED_AT].decode("ascii"),
+        source=_SOURCE.decode(found[SOURCE]),
+        headers=_HEADERS.decode(found[HEADERS]),
+        deduplicated=DEDUPLICATED in found,
+        definitions_offset=definitions_offset(kafka_headers),
+    )
+
+
+def definitions_offset(kafka_headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """The offset in `DEFINITIONS_OFFSET`; 0 where there is none, or nothing that could be one."""
+    for name, value in kafka_headers:
+        if name == DEFINITIONS_OFFSET and value is not None and value.isdigit() and len(value) < _OFFSET_DIGITS:
+            return int(value)
+    return 0
