@@ -1,0 +1,1 @@
+"""The services. They share `libs` and never import each other."""

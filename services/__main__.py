@@ -1,0 +1,80 @@
+"""The one entry point: ``python -m services <name>``."""
+
+import argparse
+import asyncio
+import importlib
+import logging
+import signal
+import sys
+
+import uvicorn
+from msgspec import Struct
+
+from libs import settings, telemetry, topics
+
+log = logging.getLogger("services")
+
+SERVICES = ("ingress", "normalizer", "config", "trigger")
+
+
+class TopicsSettings(Struct, frozen=True, kw_only=True):
+    """What ``python -m services topics`` reads."""
+
+    kafka: str
+    partitions: int = 12
+    replication: int = 1
+
+
+def main() -> int:
+    """Run one service until SIGTERM, or create the topics; the process's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services", description="Run one of Inlet's services.")
+    parser.add_argument("name", choices=[*SERVICES, "topics"])
+    name = parser.parse_args().name
+    try:
+        return create_topics() if name == "topics" else serve(name)
+    except settings.SettingsError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return 2
+
+
+def create_topics() -> int:
+    """Create the topics that do not exist."""
+    wanted = settings.read(TopicsSettings)
+    asyncio.run(topics.ensure_topics(wanted.kafka, partitions=wanted.partitions, replication=wanted.replication))
+    return 0
+
+
+def serve(name: str) -> int:
+    """Serve the application that ``services.<name>.app.build`` wires, until it stops or is told to."""
+    module = importlib.import_module(f"services.{name}.app")
+    chosen = settings.read(module.Settings)
+    telemetry.configure_logging(chosen.log_format)
+    service = module.build(chosen)
+    log.info("%s serves http://%s:%d", name, chosen.host, chosen.port)
+    # The server stops gracefully at these and then raises them again, which would replace the exit code.
+    signal.signal(signal.SIGTERM, _ignore)
+    signal.signal(signal.SIGINT, _ignore)
+    uvicorn.run(
+        service.app,
+        host=chosen.host,
+        port=chosen.port,
+        http=getattr(module, "HTTP_PROTOCOL", "httptools"),
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    return 0 if service.lifecycle.alive else 1
+
+
+def _ignore(_signal: int, _frame: object) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

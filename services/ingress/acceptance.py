@@ -1,0 +1,89 @@
+"""The acceptance of a checked request: published, and where the integration deduplicates, claimed."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from libs.claims import Answer, Claims, ClaimsUnavailableError, Position
+from libs.identifiers import new_event_id
+from libs.messages import encode_metadata
+from services.ingress import answers
+from services.ingress.answers import HttpAnswer
+from services.ingress.snapshot import Route
+from services.ingress.timestamps import rfc3339
+
+
+class Record(NamedTuple):
+    """One record for ``inlet.requests``."""
+
+    key: str
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    # Whether records of this key must meet in one partition.
+    placed_by_key: bool
+
+
+class RequestLog(Protocol):
+    """The topic ``inlet.requests``."""
+
+    async def append(self, record: Record) -> Position | None:
+        """Where the record is durable, or None if that is not known in time: it may be stored or not."""
+        ...
+
+
+class Acceptance:
+    """Makes requests durable and decides which of them are duplicates."""
+
+    def __init__(self, log: RequestLog, claims: Claims, definitions_offset: Callable[[], int]) -> None:
+        """`definitions_offset` is how far the view of the definitions is that routes come from."""
+        self._log = log
+        self._claims = claims
+        self._definitions_offset = definitions_offset
+
+    async def accept(
+        self, route: Route, headers: Mapping[str, str], body: Mapping[str, object], raw: bytes
+    ) -> HttpAnswer:
+        """Take a request whose checks have passed; `body` is `raw`, decoded."""
+        event_id = new_event_id()
+        dedup_hash = route.hasher(headers, body) if route.hasher else None
+        metadata = encode_metadata(
+            event_id=event_id,
+            received_at=rfc3339(time.time_ns(), 6),
+            source=route.source,
+            headers=headers,
+            deduplicated=dedup_hash is not None,
+            definitions_offset=self._definitions_offset(),
+        )
+        if dedup_hash is not None:
+            return await self._accept_once(route, event_id, Record(dedup_hash, raw, metadata, placed_by_key=True))
+        position = await self._log.append(Record(event_id, raw, metadata, placed_by_key=False))
+        return answers.UNAVAILABLE if position is None else answers.accepted(event_id)
+
+    async def _accept_once(self, route: Route, event_id: str, record: Record) -> HttpAnswer:
+        # The order of these steps is the guarantee; the protocol is `libs.claims`.
+        # 1. TOUCH. A hash that is known belongs to a durable record: nothing is published.
+        try:
+            answer = await self._claims.touch(record.key)
+        except ClaimsUnavailableError:
+            if route.requires_claims:
+                return answers.UNAVAILABLE
+            answer = Answer.MISS
+        if answer is not Answer.MISS:
+            return _reply(answer, event_id)
+        # 2. Publish and wait. Without a position nothing is claimed and the sender is told to send again: should
+        #    the record turn up after all, it is one more record of this hash for the normalizer.
+        position = await self._log.append(record)
+        if position is None:
+            return answers.UNAVAILABLE
+        # 3. CLAIM for the durable record. Two at once have both come here, one of them gets the 200.
+        try:
+            answer = await self._claims.claim(record.key, position)
+        except ClaimsUnavailableError:
+            return answers.UNAVAILABLE if route.requires_claims else answers.accepted(event_id)
+        return _reply(answer, event_id)
+
+
+def _reply(answer: Answer, event_id: str) -> HttpAnswer:
+    if answer is Answer.DUPLICATE:
+        return answers.DUPLICATE
+    return answers.accepted(event_id) if answer is Answer.GRANTED else answers.ACCEPTED_ELSEWHERE

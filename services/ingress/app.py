@@ -1,0 +1,82 @@
+"""The ingress, wired."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import cast
+
+from litestar import Litestar, MediaType, Request, Response, asgi
+from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
+
+from libs.claims import RedisClaims, connect
+from libs.definitions import DefinitionsView
+from libs.health import AsgiApp, Receive, Scope, Send, health_routes
+from libs.lifecycle import Lifecycle, Service
+from services.ingress import answers
+from services.ingress.acceptance import Acceptance
+from services.ingress.connection import Connection
+from services.ingress.producer import BatchProducer
+from services.ingress.protocol import BoundedHttpProtocol
+from services.ingress.routes import PREFIX, Endpoint
+from services.ingress.settings import Settings
+from services.ingress.snapshot import Snapshot
+
+__all__ = ["HTTP_PROTOCOL", "Settings", "build"]
+
+HTTP_PROTOCOL = BoundedHttpProtocol
+
+
+def build(settings: Settings) -> Service:
+    """Wire the service. It answers as soon as it is served, with 503 until the definitions are loaded."""
+    lifecycle = Lifecycle()
+    snapshot = Snapshot()
+    view = DefinitionsView(settings.kafka, snapshot.apply)
+    connection = Connection(settings.kafka)
+    redis = connect(settings.redis, settings.redis_timeout_s)
+    claims = RedisClaims(redis, timedelta(seconds=settings.deduplication_window_s))
+    producer = BatchProducer(
+        connection, timeout_s=settings.produce_timeout_s, pending_limit_bytes=settings.pending_limit_bytes
+    )
+    endpoint = Endpoint(snapshot, Acceptance(producer, claims, lambda: view.offset), settings)
+
+    @asynccontextmanager
+    async def running(_: Litestar) -> AsyncIterator[None]:
+        lifecycle.spawn("definitions view", view.run())
+        lifecycle.spawn("kafka connection", connection.run())
+        gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
+        yield
+        # The server has finished the requests in hand before it gets here.
+        await lifecycle.close()
+        await redis.aclose()
+
+    async def loaded() -> bool:
+        return view.ready
+
+    async def redis_answers() -> bool:
+        await claims.ping()
+        return True
+
+    ready = {"definitions": loaded, "kafka": connection.reachable, "redis": redis_answers}
+    health = health_routes("ingress", alive=lambda: lifecycle.alive, ready=ready)
+    operators = Litestar(
+        [asgi(path, copy_scope=True)(app) for path, app in health],
+        lifespan=[running],
+        exception_handlers={NotFoundException: _not_found},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await endpoint(scope, receive, send)
+        else:
+            await cast("AsgiApp", operators)(scope, receive, send)
+
+    return Service(app, lifecycle)
+
+
+def _not_found(_request: Request[object, object, State], _error: NotFoundException) -> Response[bytes]:
+    """An unknown path looks like an unknown integration."""
+    return Response(answers.NOT_FOUND.body, status_code=404, media_type=MediaType.TEXT)

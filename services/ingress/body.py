@@ -1,0 +1,75 @@
+"""A request's body on its way in: read within limits, or let run out behind an answer that did not wait for it."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Final, cast
+
+from libs.health import Receive
+from services.ingress import answers
+from services.ingress.answers import HttpAnswer
+from services.ingress.patience import Patience
+from services.ingress.settings import Settings
+
+_LINGER_S: Final = 5.0
+_LINGER_BYTES: Final = 16 * 1024 * 1024
+
+Reader = asyncio.Task[object]
+
+
+class Body:
+    """One request's body. `finished` is true once its last byte has been received."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.finished = False
+        self._receive = receive
+
+    async def read(self, limits: Settings, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
+        """Read it; else the answer that refuses it, or None if the sender has gone.
+
+        `patience` limits the time between two pieces; it has to cancel the reader.
+        """
+        deadline = time.monotonic() + limits.body_timeout_s
+        received = bytearray()  # one buffer: a list of tiny chunks would cost many times their size
+        while time.monotonic() < deadline:
+            chunk = await self._next_in_time(patience)
+            if not isinstance(chunk, bytes):
+                return chunk
+            if len(received) + len(chunk) > limits.body_limit_bytes:
+                return answers.TOO_LARGE
+            if self.finished:
+                return bytes(received) + chunk if received else chunk
+            received += chunk
+        return answers.STALLED
+
+    async def drain(self) -> None:
+        """Receive and forget the rest, for a bounded time.
+
+        Closing a connection on which bytes are unread resets it, and a sender that is still sending would lose the
+        answer (RFC 9112, section 9.6).
+        """
+        left = _LINGER_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                while left > 0 and not self.finished and (chunk := await self._next()) is not None:
+                    left -= len(chunk)
+
+    async def _next_in_time(self, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
+        reader = cast("Reader", asyncio.current_task())
+        patience.begin(reader)
+        try:
+            chunk = await self._next()
+        except asyncio.CancelledError:
+            if patience.end(reader) or reader.uncancel():
+                raise  # not, or not only, because the patience is over
+            return answers.STALLED
+        patience.end(reader)
+        return chunk
+
+    async def _next(self) -> bytes | None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            return None
+        self.finished = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        return chunk

@@ -1,0 +1,77 @@
+"""The checks that a request passes before it is published, as pure functions."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from libs.credentials import is_credential
+from libs.parameters import fits
+from services.ingress import answers
+from services.ingress.answers import HttpAnswer
+
+# They travel with the record, which Kafka would refuse if a stranger could make it any size.
+HEADERS_LIMIT_BYTES: Final = 64 * 1024
+
+_PATH: Final = re.compile(
+    rb"/automation-endpoint/endpoints/authorized/"
+    rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/trigger"
+)
+_BODY: Final = msgspec.json.Decoder(dict[str, object])
+
+
+def integration_id(raw_path: bytes) -> str | None:
+    """The id in an endpoint's path as it was sent; only the canonical lower-case form of a UUID is one."""
+    match = _PATH.fullmatch(raw_path)
+    return match[1].decode() if match else None
+
+
+def are_too_large(raw: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the lines of the headers are, each with its colon, space, and line end."""
+    return sum(len(name) + len(value) + 4 for name, value in raw) > HEADERS_LIMIT_BYTES
+
+
+def has_body(raw: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a body follows headers with lower-case names (RFC 9112, section 6.3)."""
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")) for name, value in raw)
+
+
+def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as parameters: lower-case names, Latin-1 values, repeated ones joined, credentials left out."""
+    headers: dict[str, list[str]] = {}
+    for raw_name, raw_value in raw:
+        name = _parameter_name(raw_name)
+        if name is not None:
+            headers.setdefault(name, []).append(raw_value.decode("latin-1"))
+    return {name: ", ".join(values) for name, values in headers.items()}
+
+
+@lru_cache(maxsize=4096)
+def _parameter_name(raw_name: bytes) -> str | None:
+    name = raw_name.decode("latin-1").lower()
+    return None if is_credential(name) else name
+
+
+def refuse_head(method: str, headers: Mapping[str, str], body_limit_bytes: int) -> HttpAnswer | None:
+    """The first objection to a request before its body is read, or None."""
+    if method != "POST":
+        return answers.METHOD_NOT_ALLOWED
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return answers.UNSUPPORTED_TYPE
+    # Python refuses to read thousands of digits; the server, more than 20 after the zeros.
+    if int(headers.get("content-length", "").lstrip("0") or "0") > body_limit_bytes:
+        return answers.TOO_LARGE
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return answers.UNSUPPORTED_ENCODING
+    return None
+
+
+def decode_body(raw: bytes) -> dict[str, object] | None:
+    """The JSON object in a body, or None if it is none or exceeds the limits of `libs.parameters`."""
+    try:
+        body: dict[str, object] = _BODY.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return body if fits(raw, body) else None

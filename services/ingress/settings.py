@@ -1,0 +1,28 @@
+"""The ingress's settings. Times are seconds, sizes bytes."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from libs.claims import WINDOW
+from libs.parameters import BODY_BYTES_LIMIT
+from libs.settings import Bytes, Port, Seconds, ServiceSettings
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """Where the ingress listens and connects, and how long and how much it puts up with."""
+
+    port: Port = 8080
+    redis: str
+    body_limit_bytes: Annotated[int, Meta(gt=0, le=BODY_BYTES_LIMIT)] = BODY_BYTES_LIMIT
+    # Between two pieces of a body, and for all of it.
+    body_idle_timeout_s: Seconds = 10
+    body_timeout_s: Seconds = 60
+    # How long a sender waits for Kafka to confirm; after that the answer is 503 and the outcome unknown.
+    produce_timeout_s: Seconds = 5
+    # For connecting and for one call. A request makes at most two calls, each may queue behind another.
+    redis_timeout_s: Seconds = 1
+    # Requests that Kafka has not confirmed; beyond this the answer is 503 at once.
+    pending_limit_bytes: Bytes = 64 * 1024 * 1024
+    # From the last request with a hash. The normalizer's must be the same.
+    deduplication_window_s: Seconds = WINDOW.total_seconds()
