@@ -1,0 +1,49 @@
+"""The normalizer's step: requests in, events, duplicates and dead letters out."""
+
+from collections.abc import Iterator, Sequence
+
+from libs import telemetry
+from libs.claims import Claims, Position
+from libs.exactly_once.outcomes import DeadLetter, Decider, Outcome, Record
+from services.normalizer.normalize import CleanEvent, normalize
+
+
+class Normalizer:
+    """Decides about portions of requests, with the claims of all before."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+        self._decider = Decider[CleanEvent]()
+
+    async def step(self, records: Sequence[Record]) -> list[Outcome]:
+        """Decide about requests of one partition, in order.
+
+        Raises:
+            ClaimsUnavailableError: the store does not answer. Asking again about the same records changes nothing.
+        """
+        decisions = await self._decider.each(normalize, records)
+        claimed = [
+            (decision.claim, Position(record.partition, record.offset))
+            for record, decision in zip(records, decisions, strict=True)
+            if isinstance(decision, CleanEvent) and decision.claim is not None
+        ]
+        is_first = iter(await self._claims.resolve(claimed) if claimed else ())
+        return [_resolved(decision, is_first) for decision in decisions]
+
+
+def _resolved(decision: CleanEvent | DeadLetter, is_first: Iterator[bool]) -> Outcome:
+    if isinstance(decision, DeadLetter):
+        return decision
+    return [decision.output] if decision.claim is None or next(is_first) else []
+
+
+def count(outcomes: Sequence[Outcome]) -> None:
+    """Count what became of committed requests."""
+    for outcome in outcomes:
+        telemetry.EVENTS.labels(_name(outcome)).inc()
+
+
+def _name(outcome: Outcome) -> str:
+    if isinstance(outcome, DeadLetter):
+        return "dead-letter"
+    return "event" if outcome else "duplicate"

@@ -1,0 +1,85 @@
+"""The pure decision about one event: the triggers that the Business Events of its integration ask for."""
+
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from libs import topics
+from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Headers, Outcome, Output, Record, timestamp_of
+from libs.identifiers import trigger_id
+from libs.messages import BusinessEventRef, Trigger
+from services.trigger.rules import Matchers
+
+MALFORMED_EVENT: Final = DeadLetter("malformed-event")
+
+# Leaves room for what Kafka puts around a trigger.
+TRIGGER_LIMIT_BYTES: Final = topics.RECORD_LIMIT_BYTES - 64 * 1024
+# All triggers of one event are one transaction, which has to be written in time on a slow machine too.
+TRIGGERS_LIMIT_BYTES: Final = 64 * 1024 * 1024
+
+
+class _Integration(Struct, frozen=True):
+    id: str
+
+
+class _Event(Struct, frozen=True, rename="camel"):
+    """What matching needs of an event; the parameters, which repeat the rest, are skipped."""
+
+    id: str
+    integration: _Integration
+    received_at: str
+    headers: dict[str, str]
+    body: dict[str, object]
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
+_TRIGGER: Final = msgspec.json.Encoder()
+
+
+def match(matchers: Matchers, record: Record) -> Outcome:
+    """Decide about one record of ``inlet.events``: one trigger for each match, in the order of the matcher."""
+    value = record.value or b""
+    try:
+        event = _EVENT.decode(value)
+        value.decode()  # what the decoder skipped is published too
+        received_at = datetime.fromisoformat(event.received_at)
+        timestamp_ms = timestamp_of(received_at, record)
+        event.received_at.encode("ascii")
+        UUID(event.id)
+    except (ValueError, RecursionError):
+        return MALFORMED_EVENT
+    matcher = matchers.get(event.integration.id)
+    # The time of receipt, not of matching: a repetition must come to the same result.
+    matched = matcher.match(event.body, event.headers, received_at) if matcher is not None else []
+    if len(matched) * len(value) > TRIGGERS_LIMIT_BYTES:
+        return TOO_LARGE
+    outputs = [
+        Output(
+            topic=topics.TRIGGERS,
+            key=record.key,
+            value=_TRIGGER.encode(
+                Trigger(id=trigger_id(event.id, ref.id), business_event=ref, event=msgspec.Raw(value))
+            ),
+            headers=_cloud_event(event, ref),
+            timestamp_ms=timestamp_ms,
+        )
+        for ref in matched
+    ]
+    return TOO_LARGE if any(len(output.value or b"") > TRIGGER_LIMIT_BYTES for output in outputs) else outputs
+
+
+def _cloud_event(event: _Event, ref: BusinessEventRef) -> Headers:
+    """The attributes of CloudEvents 1.0 in the binary mode of its Kafka binding."""
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", trigger_id(event.id, ref.id).encode()),
+        ("ce_source", b"/integrations/" + quote(event.integration.id, safe="").encode()),
+        ("ce_type", b"inlet.trigger"),
+        ("ce_subject", quote(ref.id, safe="").encode()),
+        ("ce_time", event.received_at.encode()),
+        ("content-type", b"application/json"),
+    )
