@@ -1,0 +1,89 @@
+"""The control plane, wired."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.handlers import asgi
+
+from libs.health import AsgiApp, health_routes
+from libs.lifecycle import Lifecycle, Service
+from services.config.accounts import Accounts
+from services.config.business_events import BusinessEvents
+from services.config.definitions import Clock
+from services.config.integrations import Integrations
+from services.config.publisher import DefinitionsPublisher
+from services.config.relay import Relay
+from services.config.rest.business_events import business_event_router
+from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
+from services.config.rest.integrations import IngressUrl, integration_router
+from services.config.rest.openapi import openapi
+from services.config.rest.requests import ApiRequest, identity, session_guard
+from services.config.rest.sessions import session_routes
+from services.config.settings import Settings
+from services.config.store.database import Database
+from services.config.store.outbox import Outbox
+from services.config.store.scope import Workspaces
+
+__all__ = ["Settings", "build"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build(settings: Settings, now: Clock = _utc_now) -> Service:
+    """The service. It serves whether Kafka is there or not; what it stores is relayed as soon as Kafka is.
+
+    Raises:
+        SettingsError: the database is of no kind that is supported.
+    """
+    lifecycle = Lifecycle()
+    database = Database(settings.database)
+    workspaces = Workspaces(database)
+    accounts = Accounts(database, session_lifetime=timedelta(hours=settings.session_hours), now=now)
+    publisher = DefinitionsPublisher(settings.kafka)
+    relay = Relay(Outbox(database), publisher, workspaces)
+
+    @asynccontextmanager
+    async def running(_app: Litestar) -> AsyncIterator[None]:
+        try:
+            await accounts.set_up(settings.admin_email, settings.admin_password)
+            lifecycle.spawn("relay", relay.run())
+            yield
+        finally:
+            await lifecycle.close()
+            await publisher.close()
+            await database.close()
+
+    api = Router(
+        "/api/v1",
+        route_handlers=[*session_routes(), integration_router(), business_event_router()],
+        guards=[session_guard(accounts)],
+        request_class=ApiRequest,
+        dependencies={
+            "identity": Provide(identity),
+            "accounts": _given(accounts),
+            "integrations": _given(Integrations(workspaces, now)),
+            "business_events": _given(BusinessEvents(workspaces, now)),
+            "ingress_url": _given(IngressUrl(settings.ingress_url)),
+        },
+    )
+    ready = {"sql": database.answers, "kafka": publisher.answers}
+    health = health_routes("config", alive=lambda: lifecycle.alive, ready=ready)
+    app = Litestar(
+        route_handlers=[api, *(asgi(path, copy_scope=True)(route) for path, route in health)],
+        lifespan=[running],
+        exception_handlers={Exception: error_response},
+        request_max_body_size=BODY_LIMIT_BYTES,
+        openapi_config=openapi(),
+        logging_config=None,
+    )
+    return Service(cast("AsgiApp", app), lifecycle)
+
+
+def _given(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

@@ -1,0 +1,152 @@
+"""The rules for Business Events, the same for REST and the console."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from libs.filters import FilterError, compile_matcher, parse
+from libs.identifiers import new_event_id
+from services.config.definitions import BusinessEvent, Clock, business_event_message, revise
+from services.config.errors import Fault, InvalidError, NotFoundError
+from services.config.identity import Identity
+from services.config.pages import Page, page_of
+from services.config.store.scope import Scope, Workspaces
+from services.config.texts import check_text
+
+NAME_LIMIT: Final = 200
+# A definition has to fit into one record of the definitions topic, which a broker takes up to 1 MiB by default.
+WHERE_LIMIT_BYTES: Final = 512 * 1024
+
+
+class NewBusinessEvent(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A Business Event as its author writes it; it is active at once."""
+
+    name: str
+    integration_id: UUID
+    where: dict[str, object]
+
+
+class BusinessEventChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields to change. The integration stays: what listens to another one is another Business Event."""
+
+    name: str | UnsetType = UNSET
+    where: dict[str, object] | UnsetType = UNSET
+
+
+class BusinessEvents:
+    """What somebody may do with the Business Events of their workspace.
+
+    Every call that names a Business Event raises `NotFoundError` if the workspace has no such one.
+    """
+
+    def __init__(self, workspaces: Workspaces, now: Clock) -> None:
+        self._workspaces = workspaces
+        self._now = now
+
+    async def create(self, by: Identity, given: NewBusinessEvent) -> BusinessEvent:
+        """A new, active Business Event.
+
+        Raises:
+            InvalidError: what was given breaks a rule, or the workspace has no such integration.
+        """
+        faults: list[Fault] = []
+        name, where = check_text(given.name, "name", NAME_LIMIT, faults), check_where(given.where, faults)
+        async with self._workspaces.changing(by.workspace.id) as scope:
+            if await scope.integrations.get(str(given.integration_id)) is None:
+                faults.append(Fault("integrationId", "there is no such integration"))
+            if faults:
+                raise InvalidError(faults)
+            now = self._now()
+            event = BusinessEvent(
+                id=new_event_id(),
+                integration_id=str(given.integration_id),
+                name=name,
+                where=where,
+                created_at=now,
+                updated_at=now,
+            )
+            await scope.business_events.add(event)
+            await scope.announce(None, business_event_message(scope.workspace, event))
+        return event
+
+    async def page(
+        self, by: Identity, limit: int, before: str | None, integration_id: str | None = None
+    ) -> Page[BusinessEvent]:
+        """The newest ones, or those created before the one with the id `before`; of one integration or of all."""
+        matching = {} if integration_id is None else {"integration_id": integration_id}
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            return page_of(await scope.business_events.newest(limit + 1, before=before, **matching), limit)
+
+    async def get(self, by: Identity, event_id: str) -> BusinessEvent:
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            return await _existing(scope, event_id)
+
+    async def change(self, by: Identity, event_id: str, changes: BusinessEventChanges) -> BusinessEvent:
+        """Change it; in force at once if it is active.
+
+        Raises:
+            InvalidError: what was given breaks a rule.
+        """
+        faults: list[Fault] = []
+        changed: dict[str, object] = {}
+        if changes.name is not UNSET:
+            changed["name"] = check_text(changes.name, "name", NAME_LIMIT, faults)
+        if changes.where is not UNSET:
+            changed["where"] = check_where(changes.where, faults)
+        if faults:
+            raise InvalidError(faults)
+        return await self._change(by, event_id, lambda before, now: revise(before, now, **changed))
+
+    async def activate(self, by: Identity, event_id: str) -> BusinessEvent:
+        return await self._change(by, event_id, lambda before, now: revise(before, now, state="active"))
+
+    async def pause(self, by: Identity, event_id: str) -> BusinessEvent:
+        """Stop it from triggering until it is activated again."""
+        return await self._change(by, event_id, lambda before, now: revise(before, now, state="paused"))
+
+    async def delete(self, by: Identity, event_id: str) -> None:
+        async with self._workspaces.changing(by.workspace.id) as scope:
+            event = await _existing(scope, event_id)
+            await scope.business_events.remove(event_id)
+            await scope.announce(business_event_message(scope.workspace, event), None)
+
+    async def _change(
+        self, by: Identity, event_id: str, change: Callable[[BusinessEvent, datetime], BusinessEvent]
+    ) -> BusinessEvent:
+        async with self._workspaces.changing(by.workspace.id) as scope:
+            before = await _existing(scope, event_id)
+            after = change(before, self._now())
+            if after is not before:
+                await scope.business_events.replace(after)
+                await scope.announce(
+                    business_event_message(scope.workspace, before), business_event_message(scope.workspace, after)
+                )
+            return after
+
+
+def check_where(given: dict[str, object], faults: list[Fault]) -> dict[str, object]:
+    """The filter's source, unchanged; what is wrong with it is added to `faults`.
+
+    A filter without a fault compiles: one that did not would stop the trigger.
+    """
+    try:
+        compile_matcher([("where", parse(given, root="where"), UTC)])
+    except FilterError as error:
+        faults.extend(Fault(path, message) for path, message in error.faults)
+    except Exception as error:  # noqa: BLE001 whatever fails here would fail in the trigger
+        faults.append(Fault("where", f"cannot be compiled: {error!r}"))
+    else:
+        if len(msgspec.json.encode(given)) > WHERE_LIMIT_BYTES:
+            faults.append(Fault("where", f"must not be longer than {WHERE_LIMIT_BYTES:,} bytes"))
+    return given
+
+
+async def _existing(scope: Scope, event_id: str) -> BusinessEvent:
+    event = await scope.business_events.get(event_id)
+    if event is None:
+        raise NotFoundError("There is no such Business Event.")
+    return event

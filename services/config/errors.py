@@ -1,0 +1,55 @@
+"""What can be wrong with a request, whoever makes it. The edge maps each to an answer, in one place.
+
+RequestError
+├── InvalidError          what was given breaks a rule
+├── UnauthenticatedError  nobody known asks
+├── NotFoundError         not in this workspace, which looks the same as nowhere
+├── ConflictError         what was asked contradicts what is stored
+└── UnavailableError      the store does not answer; nothing is known to have changed
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+
+class Fault(Struct, frozen=True):
+    """One thing to correct; `field` is the path of the input it is about, empty for the whole."""
+
+    field: str
+    message: str
+
+
+class RequestError(Exception):
+    """A request that cannot be served as it is. The message is for its author, without internal values."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.faults = tuple(faults)
+
+
+class InvalidError(RequestError):
+    """Every fault that was found is in `faults`."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("The request is not valid.", faults)
+
+
+class UnauthenticatedError(RequestError):
+    """No session, or a login that fails."""
+
+
+class NotFoundError(RequestError):
+    """The thing does not exist, or belongs to another workspace."""
+
+
+class ConflictError(RequestError):
+    """The faults name what stands in the way."""
+
+
+class UnavailableError(RequestError):
+    """Trying again later may help."""
+
+    def __init__(self) -> None:
+        super().__init__("The store does not answer at the moment. Try again.")

@@ -1,0 +1,131 @@
+"""Routes: Business Events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from litestar import Router, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Struct
+
+from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent
+from services.config.definitions import BusinessEvent
+from services.config.identity import Identity
+from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
+
+IntegrationId = Annotated[UUID | None, QueryParameter(name="integrationId", description="Only those of this one.")]
+
+
+class BusinessEventAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A Business Event as it is in force."""
+
+    id: str
+    name: str
+    integration_id: str
+    where: dict[str, object]
+    state: Literal["active", "paused"]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class BusinessEventsAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page, the newest first; `next_cursor` is null on the last one."""
+
+    items: Sequence[BusinessEventAnswer]
+    next_cursor: str | None
+
+
+def business_event_router() -> Router:
+    handlers = [create, page, read, change, remove, activate, pause]
+    return Router("/business-events", route_handlers=handlers, tags=["Business Events"])
+
+
+@post("/", summary="Create a Business Event")
+async def create(
+    data: JSONBody[NewBusinessEvent],
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+) -> BusinessEventAnswer:
+    """It is active at once."""
+    return _answer(await business_events.create(identity, data))
+
+
+@get("/", summary="List the Business Events")
+async def page(
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    integration_id: IntegrationId = None,
+) -> BusinessEventsAnswer:
+    """The newest first."""
+    of = None if integration_id is None else str(integration_id)
+    found = await business_events.page(identity, limit, before(cursor), of)
+    return BusinessEventsAnswer(items=[_answer(one) for one in found.items], next_cursor=found.next_cursor)
+
+
+@get("/{event_id:uuid}", summary="Read a Business Event")
+async def read(
+    event_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+) -> BusinessEventAnswer:
+    """The Business Event as it is in force."""
+    return _answer(await business_events.get(identity, str(event_id)))
+
+
+@patch("/{event_id:uuid}", summary="Change a Business Event")
+async def change(
+    event_id: FromPath[UUID],
+    data: JSONBody[BusinessEventChanges],
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+) -> BusinessEventAnswer:
+    """Only the fields given; in force at once, under the next version number."""
+    return _answer(await business_events.change(identity, str(event_id), data))
+
+
+@delete("/{event_id:uuid}", summary="Delete a Business Event")
+async def remove(
+    event_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+) -> None:
+    """It triggers nothing any more."""
+    await business_events.delete(identity, str(event_id))
+
+
+@post("/{event_id:uuid}/activate", status_code=200, summary="Activate")
+async def activate(
+    event_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+) -> BusinessEventAnswer:
+    """Let it trigger."""
+    return _answer(await business_events.activate(identity, str(event_id)))
+
+
+@post("/{event_id:uuid}/pause", status_code=200, summary="Pause")
+async def pause(
+    event_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+) -> BusinessEventAnswer:
+    """Let it trigger nothing until it is activated again."""
+    return _answer(await business_events.pause(identity, str(event_id)))
+
+
+def _answer(event: BusinessEvent) -> BusinessEventAnswer:
+    return BusinessEventAnswer(
+        id=event.id,
+        name=event.name,
+        integration_id=event.integration_id,
+        where=event.where,
+        state=event.state,
+        version=event.version,
+        created_at=event.created_at,
+        updated_at=event.updated_at,
+    )

@@ -1,0 +1,111 @@
+"""The one mapping from what went wrong to an answer: ``{"status", "error", "message", "errors"}``.
+
+Answers carry texts written here or for the author of the request, never those of an exception that was not meant
+for them.
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from msgspec import Struct
+
+from libs.identifiers import new_event_id
+from services.config.errors import (
+    ConflictError,
+    Fault,
+    InvalidError,
+    NotFoundError,
+    RequestError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT_BYTES: Final = 1024 * 1024
+
+_STATUS: Final[dict[type[RequestError], HTTPStatus]] = {
+    InvalidError: HTTPStatus.BAD_REQUEST,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_HEADERS: Final = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+}
+_MESSAGES: Final = {
+    HTTPStatus.BAD_REQUEST: "The request is not valid.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not support the method.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is larger than {BODY_LIMIT_BYTES:,} bytes.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body must be application/json.",
+}
+_SNAKE: Final = re.compile(r"_([a-z])")
+_NAMED_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`")
+
+
+class ErrorAnswer(Struct, frozen=True, kw_only=True):
+    """The body of every answer from 400 on; `errors` locates what the author of the request can correct."""
+
+    status: int
+    error: str
+    message: str
+    errors: Sequence[Fault] = ()
+
+
+def error_response(_request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+    """The answer for anything that was raised."""
+    match error:
+        case RequestError():
+            if isinstance(error, UnavailableError):
+                log.warning("the store does not answer: %s", error.__cause__)
+            return _answer(_STATUS[type(error)], error.message, error.faults)
+        case ValidationException():
+            return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(one) for one in error.extra or ()])
+        case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _answer(HTTPStatus(error.status_code), headers=error.headers)
+        case _:
+            error_id = new_event_id()
+            log.error("request failed, error %s", error_id, exc_info=error)
+            return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"This is our fault. It is logged as {error_id}.")
+
+
+def _answer(
+    status: HTTPStatus,
+    message: str | None = None,
+    faults: Sequence[Fault] = (),
+    headers: dict[str, str] | None = None,
+) -> Response[ErrorAnswer]:
+    text = _MESSAGES.get(status, status.phrase) if message is None else message
+    return Response(
+        ErrorAnswer(status=status.value, error=status.phrase, message=text, errors=faults),
+        status_code=status.value,
+        media_type="application/json",
+        headers={**_HEADERS.get(status, {}), **(headers or {})},
+    )
+
+
+def _fault(found: object) -> Fault:
+    """A fault as the framework reports it, with the path of the field it is about."""
+    match found:
+        case {"key": "data", "message": "'data'"}:
+            return Fault("", "a JSON body is required")
+        case {"key": "data", "message": str(message)}:
+            path = ""
+        case {"key": str(path), "message": str(message), "source": "body"}:
+            pass
+        case {"key": str(key), "message": str(message)}:
+            path = _SNAKE.sub(lambda match: match[1].upper(), key)  # the name of a parameter here, not in the query
+        case _:
+            return Fault("", "is not valid")
+    if named := _NAMED_FIELD.fullmatch(message):
+        path = f"{path}.{named[1]}".lstrip(".")
+        message = "is required" if "missing" in message else "is not a known field"
+    return Fault(path, message)

@@ -1,0 +1,79 @@
+"""Requests to the API: whose they are, and their JSON bodies."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.exceptions import ClientException, InternalServerException
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from services.config.accounts import Accounts
+from services.config.errors import Fault, InvalidError, UnauthenticatedError
+from services.config.identity import Identity
+
+SESSION_COOKIE: Final = "inlet_session"
+# The one way to leave a route open; everything else asks for a session.
+OPEN: Final = {"open": True}
+
+
+class ApiRequest(Request[Identity, str, State]):
+    """A request of `user`, whose session has the token `auth`."""
+
+    async def body(self) -> bytes:
+        """The bytes of the body.
+
+        Raises:
+            ClientException: 413, there are too many; or the client went away, and nobody hears the answer.
+        """
+        try:
+            return await super().body()
+        except InternalServerException as error:
+            raise ClientException from error
+
+    async def json(self) -> object:
+        """The decoded body.
+
+        Raises:
+            ClientException: 415, it does not say that it is JSON. A browser sends JSON to another site only after
+                asking that site, so this also keeps forms of other sites out.
+            InvalidError: it is not JSON.
+        """
+        if self.content_type[0] != "application/json":
+            raise ClientException(status_code=415)
+        try:
+            return msgspec.json.decode(await self.body())
+        except msgspec.MsgspecError as error:
+            raise InvalidError([Fault("", str(error))]) from error
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise InvalidError([Fault("", "JSON is malformed: not UTF-8, or nested too deep")]) from error
+
+
+def session_guard(accounts: Accounts) -> Guard:
+    """Lets nobody in without a session, except where a route says `OPEN`."""
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if handler.opt.get("open") is True:
+            return
+        token = _token(connection)
+        if token is None:
+            raise UnauthenticatedError("A session is needed: log in, and send its token as bearer or cookie.")
+        connection.scope["user"] = await accounts.identify(token)
+        connection.scope["auth"] = token
+
+    return guard
+
+
+def _token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    authorization = connection.headers.get("authorization")
+    if authorization is None:
+        return connection.cookies.get(SESSION_COOKIE)
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def identity(request: ApiRequest) -> Identity:
+    """Who asks; every route that works on a workspace takes it from here."""
+    return request.user

@@ -1,0 +1,85 @@
+"""Routes: log in, log out, who am I."""
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar import Response, delete, get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+from msgspec import Meta, Struct
+
+from services.config.accounts import Accounts
+from services.config.identity import Identity
+from services.config.rest.requests import OPEN, SESSION_COOKIE, ApiRequest
+
+
+class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An email address, in any case, and a password."""
+
+    email: Annotated[str, Meta(max_length=254, pattern=r"^[^\x00]*$")]
+    password: Annotated[str, Meta(max_length=1024)]
+
+
+class SessionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The token is shown only here; it also comes as a cookie that scripts cannot read."""
+
+    token: str
+    expires_at: datetime
+
+
+class WorkspaceAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`time_zone` is the one in which dates of filters are meant."""
+
+    id: str
+    name: str
+    time_zone: str
+
+
+class MeAnswer(Struct, frozen=True, kw_only=True):
+    """The user of the session."""
+
+    id: str
+    email: str
+    workspace: WorkspaceAnswer
+
+
+def session_routes() -> list[HTTPRouteHandler]:
+    return [log_in, log_out, me]
+
+
+@post("/session", opt=OPEN, summary="Log in", tags=["Session"])
+async def log_in(
+    request: ApiRequest, data: JSONBody[Login], accounts: NamedDependency[Accounts]
+) -> Response[SessionAnswer]:
+    """Open a session. Send its token as `Authorization: Bearer`, or let the cookie do it."""
+    session = await accounts.log_in(data.email, data.password)
+    cookie = Cookie(
+        key=SESSION_COOKIE,
+        value=session.token,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return Response(SessionAnswer(token=session.token, expires_at=session.expires_at), cookies=[cookie])
+
+
+@delete("/session", summary="Log out", tags=["Session"])
+async def log_out(request: ApiRequest, accounts: NamedDependency[Accounts]) -> Response[None]:
+    """End the session of this request."""
+    await accounts.log_out(request.auth)
+    response: Response[None] = Response(None, status_code=204)
+    response.delete_cookie(SESSION_COOKIE)
+    return response
+
+
+@get("/me", summary="Who am I", tags=["Session"])
+async def me(identity: NamedDependency[Identity]) -> MeAnswer:
+    """The user and the workspace of the session."""
+    workspace = identity.workspace
+    return MeAnswer(
+        id=identity.user_id,
+        email=identity.email,
+        workspace=WorkspaceAnswer(id=workspace.id, name=workspace.name, time_zone=workspace.time_zone),
+    )

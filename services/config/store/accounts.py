@@ -1,0 +1,78 @@
+"""Users and sessions. The only rows that are looked up without a workspace: a login is what finds it."""
+
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import asdict
+from sqlalchemy import delete, exists, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.config.identity import Identity, Workspace
+from services.config.store.schema import sessions, users, workspaces
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """Somebody who may sign in. The address is in lower case."""
+
+    id: str
+    workspace_id: str
+    email: str
+    password_hash: str
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """A user's session, known by the SHA-256 of its token."""
+
+    token_sha256: str
+    workspace_id: str
+    user_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+async def find_user(connection: AsyncConnection, email: str) -> User | None:
+    columns = [users.c[name] for name in User.__struct_fields__]
+    rows = await connection.execute(select(*columns).where(users.c.email == email))
+    row = rows.one_or_none()
+    return None if row is None else User(**row._asdict())
+
+
+async def has_users(connection: AsyncConnection) -> bool:
+    return bool(await connection.scalar(select(exists().select_from(users))))
+
+
+async def add_workspace(connection: AsyncConnection, workspace: Workspace, now: datetime) -> None:
+    await connection.execute(insert(workspaces).values(**asdict(workspace), created_at=now))
+
+
+async def add_user(connection: AsyncConnection, user: User, now: datetime) -> None:
+    await connection.execute(insert(users).values(**asdict(user), created_at=now))
+
+
+async def add_session(connection: AsyncConnection, session: Session) -> None:
+    await connection.execute(insert(sessions).values(asdict(session)))
+
+
+async def remove_session(connection: AsyncConnection, token_sha256: str) -> None:
+    await connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
+
+
+async def remove_expired_sessions(connection: AsyncConnection, now: datetime) -> None:
+    await connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+
+
+async def find_identity(connection: AsyncConnection, token_sha256: str, now: datetime) -> Identity | None:
+    """Whose session this is, unless it has expired."""
+    query = (
+        select(users.c.id, users.c.email, workspaces.c.id, workspaces.c.name, workspaces.c.time_zone)
+        .select_from(sessions)
+        .join(users, users.c.id == sessions.c.user_id)
+        .join(workspaces, workspaces.c.id == sessions.c.workspace_id)
+        .where(sessions.c.token_sha256 == token_sha256, sessions.c.expires_at > now)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    user_id, email, workspace_id, name, time_zone = row
+    workspace = Workspace(id=workspace_id, name=name, time_zone=time_zone)
+    return Identity(user_id=user_id, email=email, workspace=workspace)

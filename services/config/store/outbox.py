@@ -1,0 +1,36 @@
+"""The outbox: records that are stored with their change and not yet on the definitions topic."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, select
+
+from services.config.store.database import Database
+from services.config.store.schema import outbox
+
+
+class Pending(NamedTuple):
+    """One record to publish; without a value it is a tombstone."""
+
+    id: int
+    key: str
+    value: str | None
+
+
+class Outbox:
+    """Reads and empties the outbox. Every call raises `UnavailableError` when the store does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pending(self, limit: int) -> tuple[int, list[Pending]]:
+        """How many records wait, and the oldest of them in their order."""
+        async with self._database.reading() as connection:
+            count = await connection.scalar(select(func.count()).select_from(outbox))
+            rows = await connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))
+            return count or 0, [Pending(*row) for row in rows]
+
+    async def remove(self, records: Sequence[Pending]) -> None:
+        """Forget these records, and no others that may have come between them."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(outbox).where(outbox.c.id.in_([record.id for record in records])))
