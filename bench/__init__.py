@@ -1,0 +1,1 @@
+"""Measurements; each module runs alone, ``make bench`` runs all."""

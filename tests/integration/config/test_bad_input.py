@@ -1,0 +1,122 @@
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.config.control_plane import ControlPlane, serving, settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GOOD = {"name": "x", "auth": {"kind": "none"}}
+JSON = {"content-type": "application/json"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
+    """One for the whole table: nothing in it leaves a trace."""
+    async with serving(settings(tmp_path_factory.mktemp("config"))) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "fields"),
+    [
+        (b"", 400, [""]),
+        (b"{", 400, [""]),
+        (b"null", 400, [""]),
+        (b"[]", 400, [""]),
+        (b'"x"', 400, [""]),
+        (b"{} {}", 400, [""]),
+        (b'{"name": NaN}', 400, [""]),
+        (b'{"name": "\\ud800", "auth": {"kind": "none"}}', 400, [""]),
+        (b'{"name": "\xff", "auth": {"kind": "none"}}', 400, [""]),
+        (b'{"name": ' + b"1" * 5000 + b"}", 400, [""]),
+        (b"[" * 100_000, 400, [""]),
+        (b"[" * 5000 + b"]" * 5000, 400, [""]),
+        (b" " * (1024 * 1024 + 1), 413, []),
+        (b"{}", 400, ["name"]),
+        (json.dumps({"name": "x"}).encode(), 400, ["auth"]),
+        (json.dumps({**GOOD, "name": None}).encode(), 400, ["name"]),
+        (json.dumps({**GOOD, "name": 5}).encode(), 400, ["name"]),
+        (json.dumps({**GOOD, "name": "\x00"}).encode(), 400, ["name"]),
+        (json.dumps({**GOOD, "surprise": 5}).encode(), 400, ["surprise"]),
+        (json.dumps({**GOOD, "auth": {}}).encode(), 400, ["auth.kind"]),
+        (json.dumps({**GOOD, "auth": "none"}).encode(), 400, ["auth"]),
+        (json.dumps({**GOOD, "auth": {"kind": "open"}}).encode(), 400, ["auth.kind"]),
+        (json.dumps({**GOOD, "auth": {"kind": "jwt", "apiKeyId": "1"}}).encode(), 400, ["auth.kind"]),
+        (json.dumps({**GOOD, "auth": {"kind": "meta", "appSecret": "s"}}).encode(), 400, ["auth.kind"]),
+        (json.dumps({**GOOD, "deduplication": {}}).encode(), 400, ["deduplication.parameters"]),
+        (
+            json.dumps({**GOOD, "deduplication": {"parameters": ["body.a", 1]}}).encode(),
+            400,
+            ["deduplication.parameters[1]"],
+        ),
+        (
+            json.dumps({**GOOD, "deduplication": {"parameters": ["body.a"], "onRedisDown": "wait"}}).encode(),
+            400,
+            ["deduplication.onRedisDown"],
+        ),
+    ],
+)
+async def test_what_is_no_integration_is_refused_and_located(
+    plane: ControlPlane, body: bytes, status: int, fields: list[str]
+) -> None:
+    response = await plane.client.post("/api/v1/integrations", content=body, headers=JSON)
+    answer = response.json()
+    assert response.status_code == answer["status"] == status
+    assert set(answer) == {"status", "error", "message", "errors"}
+    assert [fault["field"] for fault in answer["errors"]] == fields
+    assert (await plane.call("GET", "/api/v1/integrations"))["items"] == []
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_a_body_that_does_not_say_that_it_is_json_is_refused(plane: ControlPlane, content_type: str) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    response = await plane.client.post("/api/v1/integrations", content=json.dumps(GOOD), headers=headers)
+    assert (response.status_code, response.json()["error"]) == (415, "Unsupported Media Type")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=x", "limit"),
+        ("limit=", "limit"),
+        ("cursor=x", "cursor"),
+        ("integrationId=x", "integrationId"),
+    ],
+)
+async def test_a_bad_query_is_refused_and_located(plane: ControlPlane, query: str, field: str) -> None:
+    answer = await plane.call("GET", f"/api/v1/business-events?{query}", status=400)
+    assert [fault["field"] for fault in answer["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/api/v1", 404),
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/api/v1/integrations/not-a-uuid", 404),
+        ("GET", "/api/v1/integrations/01a20c53-527b-7133-8e4c-12cf2b8e8cb8", 404),
+        ("GET", "/schema/nothing", 404),
+        ("PUT", "/api/v1/integrations", 405),
+        ("GET", "/api/v1/session", 405),
+    ],
+)
+async def test_what_does_not_exist_is_answered_in_the_same_shape(
+    plane: ControlPlane, method: str, path: str, status: int
+) -> None:
+    answer = await plane.call(method, path, status=status)
+    assert set(answer) == {"status", "error", "message", "errors"}
+    assert answer["status"] == status
+
+
+async def test_the_description_of_the_api_names_every_route_with_a_summary(plane: ControlPlane) -> None:
+    description = await plane.call("GET", "/schema")
+    operations = [operation for path in description["paths"].values() for operation in path.values()]
+    assert len(operations) == 17
+    assert all(operation["summary"] for operation in operations)

@@ -1,0 +1,47 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.config.identity import Workspace
+from services.config.passwords import Passwords
+from services.config.store.accounts import User, add_user, add_workspace
+from services.config.store.database import Database
+from tests.integration.config.control_plane import EMAIL, EVERYTHING, PASSWORD, ControlPlane, settings
+
+NEIGHBOUR = "01a20c53-0000-7000-8000-000000000001"
+
+
+async def become_a_neighbour(plane: ControlPlane, folder: Path) -> None:
+    """Continue as a user of another workspace of the same installation."""
+    now, email = datetime.now(UTC), f"neighbour.{EMAIL}"
+    hashed = await Passwords().hash(PASSWORD)
+    database = Database(settings(folder).database)
+    async with database.writing() as connection:
+        await add_workspace(connection, Workspace(id=NEIGHBOUR, name="Neighbour", time_zone="UTC"), now)
+        user = User(id=NEIGHBOUR, workspace_id=NEIGHBOUR, email=email, password_hash=hashed)
+        await add_user(connection, user, now)
+    await database.close()
+    await plane.log_in(email)
+
+
+async def test_what_belongs_to_another_workspace_does_not_exist(plane: ControlPlane, tmp_path: Path) -> None:
+    integration_id = await plane.create_integration()
+    event_id = await plane.create_business_event(integration_id)
+    theirs = [f"/api/v1/integrations/{integration_id}", f"/api/v1/business-events/{event_id}"]
+    before = [await plane.call("GET", path) for path in theirs]
+
+    await become_a_neighbour(plane, tmp_path)
+    routes = [
+        (method, path) for method, path in plane.routes(integration_id, event_id) if path.startswith(tuple(theirs))
+    ]
+    assert len(routes) == 10
+    for method, path in routes:
+        body = {"name": "mine now"} if method == "PATCH" else None
+        await plane.call(method, path, body, status=404)
+    for path in ("integrations", "business-events", f"business-events?integrationId={integration_id}"):
+        assert (await plane.call("GET", f"/api/v1/{path}"))["items"] == []
+    listener = {"name": "mine", "integrationId": integration_id, "where": EVERYTHING}
+    refused = await plane.call("POST", "/api/v1/business-events", listener, status=400)
+    assert [fault["field"] for fault in refused["errors"]] == ["integrationId"]
+
+    await plane.log_in(EMAIL)
+    assert [await plane.call("GET", path) for path in theirs] == before

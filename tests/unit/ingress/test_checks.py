@@ -1,0 +1,193 @@
+"""The checks before a request is published."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingress import answers, checks
+from services.ingress.answers import HttpAnswer
+
+ID = "01234567-89ab-cdef-0123-456789abcdef"
+PATH = f"/automation-endpoint/endpoints/authorized/{ID}/trigger"
+LIMIT = 1000
+JSON = {"content-type": "application/json"}
+
+
+def test_the_id_of_an_endpoint_is_in_its_path() -> None:
+    assert checks.integration_id(PATH.encode()) == ID
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PATH.replace(ID, ID.upper()),
+        PATH.replace(ID, ID.replace("-", "")),
+        PATH.replace(ID, f"{{{ID}}}"),
+        PATH.replace(ID, f" {ID}"),
+        PATH.replace(ID, "\N{ARABIC-INDIC DIGIT ZERO}1234567-89ab-cdef-0123-456789abcdef"),
+        PATH.replace("authorized", "public"),
+        PATH.replace("/trigger", ""),
+        PATH.replace("/trigger", "%2Ftrigger"),
+        f"{PATH}/",
+        f"{PATH}\n",
+        f"/x{PATH}",
+    ],
+)
+def test_anything_but_the_canonical_path_is_no_endpoint(path: str) -> None:
+    assert checks.integration_id(path.encode()) is None
+
+
+def test_headers_are_folded_by_lower_case_name() -> None:
+    raw = [(b"X-Form-Id", b"7"), (b"x-tag", b"a"), (b"x-tag", b"b"), (b"x-name", "Zoë".encode("latin-1"))]
+    assert checks.fold_headers(raw) == {"x-form-id": "7", "x-tag": "a, b", "x-name": "Zoë"}
+
+
+def test_a_header_repeated_without_end_is_folded_in_linear_time() -> None:
+    started = time.monotonic()
+    assert checks.fold_headers([(b"a", b"b")] * 400_000) == {"a": ", ".join("b" * 400_000)}
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("name", [b"Authorization", b"Cookie", b"X-Hub-Signature-256", b"x-api-key", b"X-Shop-Token"])
+def test_credentials_are_no_parameters(name: bytes) -> None:
+    assert checks.fold_headers([(name, b"secret"), (b"x", b"y"), (name, b"secret")]) == {"x": "y"}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8", " application/json ;x"],
+)
+def test_json_may_have_parameters_and_any_case(content_type: str) -> None:
+    assert checks.refuse_head("POST", {"content-type": content_type}, LIMIT) is None
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/jsonp", "application/json, application/json", "a; application/json"]
+)
+def test_other_types_are_415(content_type: str) -> None:
+    assert checks.refuse_head("POST", {"content-type": content_type}, LIMIT) is answers.UNSUPPORTED_TYPE
+    assert checks.refuse_head("POST", {}, LIMIT) is answers.UNSUPPORTED_TYPE
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post"])
+def test_other_methods_are_405(method: str) -> None:
+    assert checks.refuse_head(method, JSON, LIMIT) is answers.METHOD_NOT_ALLOWED
+
+
+@pytest.mark.parametrize(("length", "refusal"), [(LIMIT, None), (LIMIT + 1, answers.TOO_LARGE)])
+def test_a_declared_length_over_the_limit_is_413(length: int, refusal: HttpAnswer | None) -> None:
+    assert checks.refuse_head("POST", JSON | {"content-length": str(length)}, LIMIT) is refusal
+
+
+@pytest.mark.parametrize(("length", "refusal"), [("2", None), ("", None), ("9" * 20, answers.TOO_LARGE)])
+def test_zeros_before_a_declared_length_do_not_count(length: str, refusal: HttpAnswer | None) -> None:
+    assert checks.refuse_head("POST", JSON | {"content-length": "0" * 5000 + length}, LIMIT) is refusal
+
+
+def test_headers_are_too_large_when_their_lines_are() -> None:
+    room = checks.HEADERS_LIMIT_BYTES - len("authorization: \r\nx-b: \r\n")
+    at_limit = [(b"authorization", b"v" * (room - 1000)), (b"x-b", b"v" * 1000)]
+    assert not checks.are_too_large(at_limit)
+    assert checks.are_too_large([*at_limit, (b"", b"")])
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ([], False),
+        ([(b"content-length", b"00")], False),
+        ([(b"content-length", b"10")], True),
+        ([(b"host", b"x"), (b"transfer-encoding", b"chunked")], True),
+    ],
+)
+def test_a_body_follows_headers_that_announce_it(raw: list[tuple[bytes, bytes]], *, expected: bool) -> None:
+    assert checks.has_body(raw) is expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "refusal"), [("identity", None), ("Identity", None), ("gzip", answers.UNSUPPORTED_ENCODING)]
+)
+def test_an_encoded_body_is_415(encoding: str, refusal: HttpAnswer | None) -> None:
+    assert checks.refuse_head("POST", JSON | {"content-encoding": encoding}, LIMIT) is refusal
+
+
+def test_the_first_of_several_objections_is_the_answer() -> None:
+    wrong = {"content-type": "text/plain", "content-length": str(LIMIT + 1), "content-encoding": "gzip"}
+    found = []
+    for method, repair in [("GET", {}), ("POST", JSON), ("POST", {"content-length": "1"}), ("POST", {})]:
+        wrong |= repair
+        found.append(checks.refuse_head(method, wrong, LIMIT))
+    assert found == [
+        answers.METHOD_NOT_ALLOWED,
+        answers.TOO_LARGE,
+        answers.UNSUPPORTED_ENCODING,
+        answers.UNSUPPORTED_ENCODING,
+    ]
+
+
+HUGE = 12345678901234567890123456789012345678901234567890
+
+
+@pytest.mark.parametrize(
+    ("raw", "body"),
+    [
+        (b"{}", {}),
+        (b' {"a": 1}\n', {"a": 1}),
+        (b'{"a":1,"a":2}', {"a": 2}),
+        (b'{"a":%d}' % HUGE, {"a": HUGE}),
+        (b'{"a":-%d}' % HUGE, {"a": -HUGE}),
+        (b'{"a":"\\u0000"}', {"a": "\0"}),
+        (b'{"a.b":{"":1}}', {"a.b": {"": 1}}),
+        (b'{"a":"\\ud83d\\ude00"}', {"a": "\N{GRINNING FACE}"}),
+        (b'{"a":' + b"[" * 63 + b"]" * 63 + b"}", None),
+        (b'{"a":[' + b"1," * 49_999 + b"1]}", None),
+    ],
+)
+def test_a_json_object_within_the_limits_is_decoded(raw: bytes, body: dict[str, object] | None) -> None:
+    decoded = checks.decode_body(raw)
+    assert decoded is not None
+    assert body is None or decoded == body
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"not json",
+        b"[]",
+        b"1",
+        b"null",
+        b'"text"',
+        b"{} {}",
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":1e999}',
+        b'{"a":01}',
+        b'{"a":' + b"9" * 5000 + b"}",
+        b"\xef\xbb\xbf{}",
+        '{"a":1}'.encode("utf-16"),
+        b'{"a":"\xff"}',
+        b'{"\xff":1}',
+        b'{"a":"\xed\xa0\x80"}',
+        b'{"a":"\\ud800"}',
+        b'{"a":"\\ud800\\u0041"}',
+        b'{"\\udc00":"some more text here"}',
+        b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        b'{"a":' + b"[" * 1_000_000,
+        b'{"a":[' + b"1," * 50_000 + b"1]}",
+        b"{%s}" % b",".join(b'"%d":1' % index for index in range(100_000)),
+    ],
+    ids=lambda raw: repr(raw[:24]),
+)
+def test_anything_else_is_no_body(raw: bytes) -> None:
+    assert checks.decode_body(raw) is None
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_no_bytes_at_all_raise(raw: bytes) -> None:
+    decoded = checks.decode_body(raw)
+    assert decoded is None or isinstance(decoded, dict)

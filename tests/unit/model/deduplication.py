@@ -1,0 +1,249 @@
+"""An explicit-state model of the deduplication protocol: one hash, every interleaving.
+
+The world: senders that repeat a request until they have an answer; an ingress that may die before any step; a broker
+that may append a record and lose the acknowledgement; a normalizer that may die, or be replaced while its old self
+still runs (a zombie, whose transaction the broker fences); a store that may lose the key or fall back to a snapshot.
+
+`explore` walks all of it breadth first, so the trace of a violation is a shortest one. The protocol is a value with
+three rules, in the words of ``libs.claims``; the tests run the product's rules and the ones that were rejected.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """The store's value: whether a 200 was granted, and the offset of the record that becomes the event."""
+
+    granted: bool
+    owner: int
+
+
+class Request(NamedTuple):
+    """One sender's request: where its ingress stands, and how many attempts the sender has left."""
+
+    at: str  # start, publish, claim, answer, answered, gave up
+    attempts: int
+    offset: int = -1
+    status: int = 0
+
+
+class Normalizer(NamedTuple):
+    """One instance: its epoch, its position, and the (offset, emit?) results of its open transaction."""
+
+    epoch: int
+    position: int
+    batch: tuple[tuple[int, bool], ...] = ()
+
+
+class Budget(NamedTuple):
+    """How often each misfortune may still happen."""
+
+    ingress_crashes: int = 1
+    normalizer_crashes: int = 1
+    zombies: int = 1
+    key_losses: int = 0
+    rollbacks: int = 0
+
+
+class World(NamedTuple):
+    """Everything that decides what may happen next, and what has been promised so far."""
+
+    requests: tuple[Request, ...]
+    budget: Budget
+    normalizers: tuple[Normalizer, ...] = (Normalizer(1, 0),)
+    log: int = 0  # records appended; they are all alike
+    key: Key | None = None
+    snapshot: tuple[Key | None] | None = None
+    epoch: int = 1
+    committed: int = 0
+    events: tuple[int, ...] = ()
+    granted: int = 0
+    empty_promises: int = 0  # 2xx answered while nothing was durable
+
+
+class Rules(NamedTuple):
+    """A protocol: each rule maps the key (and an offset) to the key after and its answer, a status or "emit?".
+
+    `claim_first` is the order that loses events: claim the key, then publish.
+    """
+
+    touch: Callable[[Key | None], tuple[Key | None, int | None]]
+    claim: Callable[[Key | None, int], tuple[Key | None, int]]
+    resolve: Callable[[Key | None, int], tuple[Key | None, bool]]
+    claim_first: bool = False
+    fenced: bool = True
+
+
+def touch(key: Key | None) -> tuple[Key | None, int | None]:
+    """TOUCH of ``libs.claims``."""
+    if key is None:
+        return None, None
+    return key._replace(granted=True), 204 if key.granted else 200
+
+
+def claim(key: Key | None, offset: int) -> tuple[Key | None, int]:
+    """CLAIM of ``libs.claims``."""
+    if key is None:
+        return Key(granted=True, owner=offset), 200
+    return key._replace(granted=True), 204 if key.granted else 200
+
+
+def resolve(key: Key | None, offset: int) -> tuple[Key | None, bool]:
+    """NCLAIM of ``libs.claims``: drop only after an earlier owner."""
+    if key is None:
+        return Key(granted=False, owner=offset), True
+    if key.owner < offset:
+        return key, False
+    return key._replace(owner=offset), True
+
+
+PROTOCOL = Rules(touch, claim, resolve)
+
+Step = tuple[str, World]
+
+
+def explore(rules: Rules, budget: Budget, *, senders: int = 2, attempts: int = 2) -> dict[str, list[str]]:
+    """Every reachable violation with the steps that lead to it; empty if the protocol holds."""
+    start = World(requests=(Request("start", attempts),) * senders, budget=budget)
+    came_from: dict[World, Step | None] = {start: None}
+    queue = deque([start])
+    violations: dict[str, list[str]] = {}
+    while queue:
+        world = queue.popleft()
+        for violation in _violations(world):
+            if violation not in violations:
+                violations[violation] = _trace(world, came_from)
+        for name, following in _steps(world, rules):
+            if following not in came_from:
+                came_from[following] = (name, world)
+                queue.append(following)
+    return violations
+
+
+def _trace(world: World, came_from: dict[World, Step | None]) -> list[str]:
+    names: list[str] = []
+    while step := came_from[world]:
+        name, world = step
+        names.append(name)
+    return names[::-1]
+
+
+def _violations(world: World) -> Iterator[str]:
+    if world.empty_promises:
+        yield "2xx without a durable record"
+    if world.granted > 1:
+        yield "two 200"
+    if len(world.events) > 1:
+        yield "two events"
+    if _is_quiet(world) and not world.events:
+        if world.log:
+            yield "a durable request became no event"
+        if any(request.status for request in world.requests):
+            yield "a promised request became no event"
+
+
+def _is_quiet(world: World) -> bool:
+    senders_done = all(request.at in {"answered", "gave up"} for request in world.requests)
+    normalizers_done = all(one.position == world.log and not one.batch for one in world.normalizers)
+    return senders_done and normalizers_done and world.committed == world.log
+
+
+def _steps(world: World, rules: Rules) -> Iterator[Step]:
+    for i in range(len(world.requests)):
+        yield from _sender_steps(world, rules, i)
+    for i in range(len(world.normalizers)):
+        yield from _normalizer_steps(world, rules, i)
+    yield from _misfortunes(world)
+
+
+def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
+    request = world.requests[i]
+    if request.at in {"answered", "gave up"}:
+        return
+
+    def become(changed: Request, after: World = world) -> World:
+        return after._replace(requests=(*after.requests[:i], changed, *after.requests[i + 1 :]))
+
+    again = Request("start", request.attempts - 1) if request.attempts > 1 else Request("gave up", 0)
+    if world.budget.ingress_crashes:
+        spent = world.budget._replace(ingress_crashes=world.budget.ingress_crashes - 1)
+        yield f"sender {i}: ingress dies at {request.at}", become(again, world._replace(budget=spent))
+
+    match request.at:
+        case "start":
+            key, status = rules.touch(world.key)
+            to = request._replace(at="publish") if status is None else request._replace(at="answer", status=status)
+            if status is None and rules.claim_first:
+                key = Key(granted=True, owner=world.log)
+            yield f"sender {i}: touch -> {status}", become(to, world._replace(key=key))
+        case "publish":
+            appended = world._replace(log=world.log + 1)
+            to = request._replace(at="claim", offset=world.log)
+            yield f"sender {i}: appended at {world.log}", become(to, appended)
+            yield f"sender {i}: appended, acknowledgement lost, 503", become(again, appended)
+            yield f"sender {i}: not appended, 503", become(again)
+        case "claim":
+            key, status = (world.key, 200) if rules.claim_first else rules.claim(world.key, request.offset)
+            to = request._replace(at="answer", status=status)
+            yield f"sender {i}: claim -> {status}", become(to, world._replace(key=key))
+        case _:
+            told = world._replace(
+                granted=world.granted + (request.status == 200),
+                empty_promises=world.empty_promises + (world.log == 0),
+            )
+            yield f"sender {i}: {request.status}", become(request._replace(at="answered"), told)
+
+
+def _normalizer_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
+    one = world.normalizers[i]
+
+    def become(*changed: Normalizer, after: World = world) -> World:
+        return after._replace(normalizers=(*after.normalizers[:i], *changed, *after.normalizers[i + 1 :]))
+
+    if one.position < world.log and len(one.batch) < 2:
+        key, emit = rules.resolve(world.key, one.position)
+        to = one._replace(position=one.position + 1, batch=(*one.batch, (one.position, emit)))
+        yield (
+            f"normalizer {one.epoch}: {'emit' if emit else 'drop'} {one.position}",
+            become(to, after=world._replace(key=key)),
+        )
+    if one.batch and (one.epoch == world.epoch or not rules.fenced):
+        done = world._replace(
+            committed=max(world.committed, one.position),
+            events=(*world.events, *(offset for offset, emit in one.batch if emit)),
+        )
+        yield f"normalizer {one.epoch}: commit", become(one._replace(batch=()), after=done)
+    elif one.batch:
+        yield f"normalizer {one.epoch}: fenced", become()
+    if world.budget.normalizer_crashes:
+        spent = world.budget._replace(normalizer_crashes=world.budget.normalizer_crashes - 1)
+        reborn = Normalizer(world.epoch + 1, world.committed)
+        after = world._replace(epoch=world.epoch + 1, budget=spent)
+        yield f"normalizer {one.epoch}: dies", become(reborn, after=after)
+
+
+def _misfortunes(world: World) -> Iterator[Step]:
+    budget = world.budget
+    if budget.zombies:
+        successor = Normalizer(world.epoch + 1, world.committed)
+        yield (
+            "a successor starts while the old normalizer lives",
+            world._replace(
+                normalizers=(*world.normalizers, successor),
+                epoch=world.epoch + 1,
+                budget=budget._replace(zombies=budget.zombies - 1),
+            ),
+        )
+    if budget.key_losses and world.key is not None:
+        yield "the key is lost", world._replace(key=None, budget=budget._replace(key_losses=budget.key_losses - 1))
+    if budget.rollbacks and world.snapshot is None and world.key is not None:
+        yield "a snapshot is taken", world._replace(snapshot=(world.key,))
+    if budget.rollbacks and world.snapshot is not None:
+        yield (
+            "the store falls back to the snapshot",
+            world._replace(
+                key=world.snapshot[0], snapshot=None, budget=budget._replace(rollbacks=budget.rollbacks - 1)
+            ),
+        )
