@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from libs import telemetry, topics
+from libs.clients import start_whole
 from libs.messages import BusinessEvent, Integration, Undecodable, decode_definition
 
 log = logging.getLogger(__name__)
@@ -98,9 +99,8 @@ class DefinitionsView:
                 isolation_level="read_committed",
             )
             try:
-                await consumer.start()
+                await start_whole(consumer.start, consumer.stop)
             except KafkaConnectionError:
-                await consumer.stop()
                 if not said:
                     log.warning("Kafka cannot be reached; trying again every %g s", _CONNECT_RETRY_S)
                 said = True

@@ -6,6 +6,8 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from libs.clients import start_whole
+
 REQUESTS: Final = "inlet.requests"
 EVENTS: Final = "inlet.events"
 TRIGGERS: Final = "inlet.triggers"
@@ -53,7 +55,7 @@ async def ensure_topics(bootstrap: str, *, partitions: int = 12, replication: in
         KafkaError: the broker is away or refuses.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
+    await start_whole(admin.start, admin.close)
     try:
         response = await admin.create_topics(
             [

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
+from libs.clients import start_whole
 from libs.messages import Event, Trigger
 from libs.topics import TRIGGERS
 
@@ -25,7 +26,7 @@ async def new_triggers(bootstrap: str) -> AsyncIterator[AsyncIterator[str]]:
         auto_offset_reset="latest",
         isolation_level="read_committed",
     )
-    await consumer.start()
+    await start_whole(consumer.start, consumer.stop)
     try:
         # Without this a partition's "latest" is only looked up at its first fetch.
         await asyncio.gather(*(consumer.position(partition) for partition in consumer.assignment()))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Final
 
@@ -14,10 +14,13 @@ from libs.exactly_once.outcomes import Record
 log = logging.getLogger(__name__)
 
 Hook = Callable[[], Awaitable[None]]
+Start = Callable[[Hook], Coroutine[object, object, None]]
 
 # Longer than a group may take to form, which a request waits for.
 _REQUEST_TIMEOUT_MS: Final = 20_000
 _LEAVE_LIMIT_S: Final = 2.0
+# For a start in hand to end, and for leaving after it.
+_START_END_LIMIT_S: Final = 4.0
 
 
 class StageBroker(KafkaBroker):
@@ -26,7 +29,7 @@ class StageBroker(KafkaBroker):
     `start` gets what really starts it. FastStream calls it in the background, after the application has started.
     """
 
-    def __init__(self, bootstrap: str, *, start: Callable[[Hook], Awaitable[None]], close: Hook) -> None:
+    def __init__(self, bootstrap: str, *, start: Start, close: Hook) -> None:
         # What it says below an error is its progress per batch, and advice on topics that others create.
         logger = logging.getLogger(f"{__name__}.faststream")
         logger.setLevel(logging.ERROR)
@@ -39,9 +42,11 @@ class StageBroker(KafkaBroker):
         )
         self._start_when_possible = start
         self._close_first = close
+        self._starting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        await self._start_when_possible(super().start)
+        self._starting = asyncio.create_task(self._start_when_possible(super().start))
+        await asyncio.wait([self._starting])
 
     async def stop(
         self,
@@ -49,6 +54,9 @@ class StageBroker(KafkaBroker):
         exc_val: BaseException | None = None,
         exc_tb: TracebackType | None = None,
     ) -> None:
+        if self._starting is not None:  # else it would go on behind the stop
+            self._starting.cancel()
+            await asyncio.wait([self._starting], timeout=_START_END_LIMIT_S)
         await self._close_first()
         try:
             async with asyncio.timeout(_LEAVE_LIMIT_S):

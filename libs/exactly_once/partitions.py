@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient
 
 from libs import telemetry
+from libs.clients import start_whole
 from libs.exactly_once.progress import Mark
 from libs.exactly_once.transactions import REQUEST_TIMEOUT_MS, Source
 
@@ -65,11 +66,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
         """
         if self._admin is None:
             admin = AIOKafkaAdminClient(bootstrap_servers=self._source.bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
-            try:
-                await admin.start()
-            except BaseException:
-                await admin.close()
-                raise
+            await start_whole(admin.start, admin.close)
             self._admin = admin
 
     async def ask(self) -> None:
@@ -144,7 +141,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
         producer = self._source.producer(partition)
         try:
             async with asyncio.timeout(_ACQUIRE_LIMIT_S):
-                await producer.start()
+                await start_whole(producer.start, producer.stop)
                 position = await self._committed(partition)
             # Nothing may be awaited from here to the end of `_own`.
             if generation == self._generation:

@@ -14,6 +14,7 @@ from faststream.specification import AsyncAPI
 from msgspec import Struct
 
 from libs import telemetry, topics
+from libs.clients import start_whole
 from libs.exactly_once.breaker import WINDOW_RECORDS, Breaker, MostRecordsFailError, failures
 from libs.exactly_once.broker import Hook, StageBroker, message_of, records_of
 from libs.exactly_once.documentation import payload
@@ -135,9 +136,8 @@ class ExactlyOnce:
     async def _started(self, start_broker: Hook) -> bool:
         try:
             await self._partitions.connect()
-            await start_broker()
+            await start_whole(start_broker, self._subscriber.stop)
         except (KafkaConnectionError, UnknownTopicOrPartitionError):
-            await self._subscriber.stop()
             return False
         return True
 

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from libs import topics
+from libs.clients import start_whole
 from services.config.store.outbox import Pending
 
 _TRANSACTIONAL_ID: Final = "inlet-config.definitions"
@@ -106,19 +107,15 @@ async def _connect(bootstrap: str) -> AIOKafkaProducer:
         transaction_timeout_ms=int(2 * _ANSWER_WITHIN_S * 1000),
         request_timeout_ms=int(_ANSWER_WITHIN_S * 1000),
     )
-    try:
-        await producer.start()
-    except BaseException:
-        await producer.stop()
-        raise
+    await start_whole(producer.start, producer.stop)
     return producer
 
 
 async def _is_empty(bootstrap: str) -> bool:
     partition = TopicPartition(topics.DEFINITIONS, 0)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await start_whole(consumer.start, consumer.stop)
     try:
-        await consumer.start()
         begin = await consumer.beginning_offsets([partition])
         end = await consumer.end_offsets([partition])
     finally:

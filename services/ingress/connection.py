@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from libs import topics
+from libs.clients import start_whole
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Connection:
                 request_timeout_ms=_REQUEST_TIMEOUT_MS,
             )
             try:
-                await producer.start()
+                await start_whole(producer.start, producer.stop)
                 self.partitions = len(await producer.partitions_for(topics.REQUESTS))
             except BaseException as error:
                 await producer.stop()

@@ -45,3 +45,15 @@ def test_topics_are_spelled_in_one_place() -> None:
     topics = {text for text in _strings(ROOT / "libs/topics.py") if text.startswith("inlet.")}
     assert len(topics) == 6
     assert [path for path in SOURCES if path.name != "topics.py" and topics & _strings(path)] == []
+
+
+def test_kafka_clients_are_started_whole() -> None:
+    """A start that is cancelled leaves a connection open, see `libs.clients`."""
+    clients = {f"{name}.start" for name in ("admin", "consumer", "producer")}
+    called = {
+        (str(path.relative_to(ROOT)), ast.unparse(node.func))
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
+    assert {path for path, name in called if name in clients} == set()

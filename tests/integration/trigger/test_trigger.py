@@ -1,5 +1,6 @@
 """The trigger service's application inside this process, on real Kafka."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid5
@@ -113,6 +114,14 @@ async def test_it_is_ready_and_documents_itself(broker: Process) -> None:
         await eventually(is_ready)
         channels = (await http.get("/asyncapi.json")).json()["channels"]
         assert set(channels) == {topics.EVENTS, topics.TRIGGERS}
+
+
+async def test_ended_while_it_starts_it_leaves_nothing_open(broker: Process) -> None:
+    for requests in range(0, 50, 5):  # each ends it at another point of its start
+        async with triggering(broker) as http:
+            for _ in range(requests):
+                await http.get("/healthz")
+    gc.collect()  # what was left open warns when it is collected, and warnings are errors
 
 
 def test_the_key_by_which_the_view_knows_business_events_is_that_of_the_topic() -> None:

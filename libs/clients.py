@@ -1,0 +1,32 @@
+"""Kafka clients, started whole or not at all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+_FINISH_LIMIT_S: Final = 2.0
+
+
+async def start_whole(
+    start: Callable[[], Awaitable[object]],
+    stop: Callable[[], Awaitable[object]],
+    *,
+    finish_within_s: float = _FINISH_LIMIT_S,
+) -> None:
+    """Await `start()`. When this raises, for a cancellation too, `stop()` has been awaited.
+
+    A client of aiokafka that is cancelled in its start forgets its first connection without closing it. So a start
+    in hand is not cancelled but given time to end, and is cancelled only if it does not within `finish_within_s`.
+
+    Raises:
+        Exception: what `start()` raises.
+    """
+    starting = asyncio.ensure_future(start())
+    try:
+        await asyncio.shield(starting)
+    except BaseException:
+        await asyncio.wait([starting], timeout=finish_within_s)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await stop()
+        raise

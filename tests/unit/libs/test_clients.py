@@ -1,0 +1,83 @@
+"""A client whose start fails or is given up is stopped, and never while its start still runs."""
+
+import asyncio
+
+import pytest
+
+from libs.clients import start_whole
+
+
+class Client:
+    """Remembers what was done to it; its start ends when `connected` is set, in an error if there is one."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.connected = asyncio.Event()
+        self.done: list[str] = []
+        self._error = error
+
+    async def start(self) -> None:
+        try:
+            await self.connected.wait()
+        except asyncio.CancelledError:
+            self.done.append("start cancelled")
+            raise
+        if self._error is not None:
+            raise self._error
+        self.done.append("started")
+
+    async def stop(self) -> None:
+        self.done.append("stopped")
+
+
+async def in_hand(client: Client, finish_within_s: float = 10) -> asyncio.Task[None]:
+    """A start that has begun."""
+    starting = asyncio.create_task(start_whole(client.start, client.stop, finish_within_s=finish_within_s))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return starting
+
+
+async def test_a_client_that_starts_is_not_stopped() -> None:
+    client = Client()
+    client.connected.set()
+    await start_whole(client.start, client.stop)
+    assert client.done == ["started"]
+
+
+async def test_a_start_that_fails_is_stopped_and_its_error_raised() -> None:
+    client = Client(ConnectionError("away"))
+    client.connected.set()
+    with pytest.raises(ConnectionError, match="away"):
+        await start_whole(client.start, client.stop)
+    assert client.done == ["stopped"]
+
+
+async def test_a_start_that_is_cancelled_ends_before_the_client_is_stopped() -> None:
+    client = Client()
+    starting = await in_hand(client)
+    starting.cancel()
+    await asyncio.sleep(0)
+    assert client.done == []
+    client.connected.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert client.done == ["started", "stopped"]
+
+
+async def test_a_start_that_is_cancelled_and_then_fails_says_nothing_more() -> None:
+    client = Client(ConnectionError("away"))
+    starting = await in_hand(client)
+    starting.cancel()
+    client.connected.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert client.done == ["stopped"]
+
+
+async def test_a_start_that_does_not_end_is_cancelled_after_a_time() -> None:
+    client = Client()
+    starting = await in_hand(client, finish_within_s=0.01)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert client.done == ["start cancelled", "stopped"]
