@@ -25,6 +25,11 @@ Apply = Callable[[Changes], Awaitable[None]]
 
 _CONTACT_INTERVAL_MS = 500
 _CONNECT_RETRY_S = 1.0
+_REACH_LIMIT_S = 10.0
+
+
+class DefinitionsBehindError(Exception):
+    """What was asked for has not been read. It is on its way, or the topic has lost it."""
 
 
 class Record(Protocol):
@@ -61,11 +66,21 @@ class DefinitionsView:
         self._bootstrap = bootstrap
         self._apply = apply
 
-    async def reach(self, offset: int) -> None:
-        """Return once everything before `offset` has been applied."""
-        while self.offset < offset:
-            self._moved.clear()
-            await self._moved.wait()
+    async def reach(self, offset: int, *, within_s: float = _REACH_LIMIT_S) -> None:
+        """Return once everything before `offset` has been applied.
+
+        Raises:
+            DefinitionsBehindError: it was not within `within_s` seconds.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                while self.offset < offset:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError as error:
+            raise DefinitionsBehindError(
+                f"the definitions are known up to offset {self.offset}, an event needs them up to {offset}"
+            ) from error
 
     async def run(self) -> None:
         """Read until cancelled.

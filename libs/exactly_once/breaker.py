@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Outcome
+from libs.exactly_once.outcomes import BLAMELESS, DeadLetter, Outcome
 
 WINDOW_RECORDS: Final = 100
 DEAD_LETTERS_AT_LEAST: Final = 20
@@ -35,8 +35,8 @@ class Breaker:
 
 
 def failures(outcomes: Iterable[Outcome]) -> list[bool]:
-    """Which records became dead letters, of those that say anything about the service: any sender can be too large."""
-    return [isinstance(outcome, DeadLetter) for outcome in outcomes if outcome != TOO_LARGE]
+    """Which records became dead letters, of those that say anything about the service."""
+    return [isinstance(outcome, DeadLetter) for outcome in outcomes if outcome not in BLAMELESS]
 
 
 def _most_are_dead(window: deque[bool]) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
@@ -26,6 +27,8 @@ UNEXPECTED: Final = "unexpected-error"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # How much input is decided about before heartbeats get their turn.
 _TURN_BYTES: Final = 256 * 1024
+# After this time the next partition has its turn, and what is decided can be committed.
+_TURN_LIMIT_S: Final = 0.5
 
 
 class Record(Protocol):
@@ -63,8 +66,10 @@ class DeadLetter(Struct, frozen=True):
     cause: str
 
 
-# Whoever sends can bring this about: it says nothing against the service.
 TOO_LARGE: Final = DeadLetter("too-large")
+TOO_COSTLY: Final = DeadLetter("too-costly")
+# Whoever sends can bring these about: they say nothing against the service.
+BLAMELESS: Final = (TOO_LARGE, TOO_COSTLY)
 
 # What a record leads to: records to write, none where it is dropped on purpose, or its end as a dead letter.
 Outcome = Sequence[Output] | DeadLetter
@@ -80,8 +85,9 @@ async def _at_once() -> None:
 class Stage(Struct, frozen=True, kw_only=True):
     """One service's part of the pipeline.
 
-    `step` decides about records of one partition, in order: one outcome for each. Whatever it raises is transient:
-    nothing is written and the same records come again. `committed` is told the outcomes once they are durable.
+    `step` decides about records of one partition, in order: one outcome for each, or for the first of them, at least
+    one, where all would take long. Whatever it raises is transient: nothing is written and the same records come
+    again. `committed` is told the outcomes once they are durable.
     Nothing is read before `ready` has returned.
     """
 
@@ -98,16 +104,23 @@ class Decider(Generic[T]):
     However many portions wait, the event loop and with it heartbeats and transactions get their turn often.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turn_limit_s: float = _TURN_LIMIT_S) -> None:
         self._turn = asyncio.Lock()
+        self._turn_limit_s = turn_limit_s
 
     async def each(self, decide: Callable[[Record], T | DeadLetter], records: Sequence[Record]) -> list[T | DeadLetter]:
-        """Decide about every record. One that raises is a poison record, not the end of its partition."""
+        """Decide about the records, or about the first of them, at least one, if the time limit is over before.
+
+        One that raises is a poison record, not the end of its partition.
+        """
         decisions: list[T | DeadLetter] = []
         turn_bytes = 0
         async with self._turn:
+            end_s = time.monotonic() + self._turn_limit_s
             for record in records:
                 decisions.append(_attempt(decide, record))
+                if time.monotonic() >= end_s:
+                    break
                 turn_bytes += len(record.value or b"")
                 if turn_bytes > _TURN_BYTES:
                     turn_bytes = 0

@@ -37,8 +37,6 @@ _FETCH_WAIT_MS: Final = 100
 # with all its outputs cannot be divided.
 _INPUT_LIMIT_BYTES: Final = 4 * 1024 * 1024
 _OUTPUT_LIMIT_BYTES: Final = 16 * 1024 * 1024
-# The last resort: a step bounds its calls itself, and waits for the decisions about other partitions.
-_STEP_LIMIT_S: Final = 60.0
 _CONNECT_AGAIN_S: Final = 1.0
 _FINISH_LIMIT_S: Final = 3.0
 _ASK_LIMIT_S: Final = 2.0
@@ -175,12 +173,20 @@ class ExactlyOnce:
         new = [record for record in records if record.offset >= owned.position]
         try:
             for portion in portions(new, lambda record: len(record.value or b""), _INPUT_LIMIT_BYTES):
-                for decided in portions(await self._decide(portion), _Decided.weight, _OUTPUT_LIMIT_BYTES):
-                    if self._partitions.owned.get(partition) is not owned:
-                        return  # revoked: the next owner goes on here
-                    await self._commit(partition, owned, decided)
+                await self._work_off(partition, owned, portion)
         except Exception as error:  # noqa: BLE001 whatever failed, the outcome is unknown and the remedy is the same
             self._partitions.lose(partition, owned, error)
+
+    async def _work_off(self, partition: int, owned: Owned, portion: Sequence[Record]) -> None:
+        """Decide and commit, until all is done or the partition is revoked: then the next owner goes on there."""
+        rest = portion
+        while rest:
+            decided = await self._decide(rest)
+            rest = rest[len(decided) :]
+            for some in portions(decided, _Decided.weight, _OUTPUT_LIMIT_BYTES):
+                if self._partitions.owned.get(partition) is not owned:
+                    return
+                await self._commit(partition, owned, some)
 
     # The order of the steps is the delivery guarantee. Before these, `Partitions` has
     # 1. fenced every earlier owner of the partition, and then
@@ -189,12 +195,11 @@ class ExactlyOnce:
 
     async def _decide(self, portion: Sequence[Record]) -> list["_Decided"]:
         # 3. Decide about the records. What a step does outside Kafka it must be able to do again.
-        async with asyncio.timeout(_STEP_LIMIT_S):
-            outcomes = await self._stage.step(portion)
+        outcomes = await self._stage.step(portion)
         self._stop_if_most_fail(portion, outcomes)
         return [
             _Decided(record.offset, outcome, outputs_of(self._stage.service, record, outcome))
-            for record, outcome in zip(portion, outcomes, strict=True)
+            for record, outcome in zip(portion, outcomes, strict=False)  # all, or the first of them
         ]
 
     async def _commit(self, partition: int, owned: Owned, decided: Sequence["_Decided"]) -> None:

@@ -7,6 +7,7 @@ one filter came out for one event, `compile_matcher` makes one `Matcher` of many
 from libs.filters.explain import Explanation, Outcome, explain
 from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Some, to_source
 from libs.filters.matcher import Matcher, compile_matcher
+from libs.filters.occasion import TooCostlyError
 from libs.filters.parsing import Fault, FilterError, parse
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "NoneOf",
     "Outcome",
     "Some",
+    "TooCostlyError",
     "compile_matcher",
     "explain",
     "parse",

@@ -2,16 +2,17 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Final, TypeGuard
 
 from libs.filters.instants import instant, on_same_page, span
 from libs.filters.language import Condition, Number
+from libs.filters.occasion import Occasion
 from libs.filters.patterns import compile_pattern
 from libs.parameters import ABSENT
 
-Test = Callable[[object, datetime], bool]
-"""Whether a value satisfies, at the given (aware) time of matching."""
+Test = Callable[[object, Occasion], bool]
+"""Whether a value satisfies, on this occasion."""
 
 _CURRENT_FIELDS: Final = {
     "MATCHES_CURRENT_YEAR": 1,
@@ -75,8 +76,11 @@ _ANY_TESTS: Final[Mapping[str, Test]] = {
 
 
 def _string_test(condition: Condition) -> Test:
+    if condition.operator == "REGEXP":
+        matches = compile_pattern(str(condition.value), ignore_case=condition.ignore_case)
+        return lambda value, occasion: isinstance(value, str) and matches(value, occasion)
     holds = _string_predicate(condition)
-    if condition.ignore_case and condition.operator != "REGEXP":
+    if condition.ignore_case:
         return lambda value, _: isinstance(value, str) and holds(value.casefold())
     return lambda value, _: isinstance(value, str) and holds(value)
 
@@ -84,8 +88,6 @@ def _string_test(condition: Condition) -> Test:
 def _string_predicate(condition: Condition) -> Callable[[str], bool]:
     fold = str.casefold if condition.ignore_case else str
     match condition.operator, condition.value:
-        case "REGEXP", str(pattern):
-            return compile_pattern(pattern, ignore_case=condition.ignore_case)
         case operator_, str(raw):
             wanted = fold(raw)
             return {
@@ -149,14 +151,14 @@ def date_bounds(condition: Condition, zone: tzinfo) -> tuple[int | None, int | N
 def _date_test(condition: Condition, zone: tzinfo) -> Test:
     if (fields := _CURRENT_FIELDS.get(condition.operator)) is not None:
 
-        def is_current(value: object, now: datetime) -> bool:
+        def is_current(value: object, occasion: Occasion) -> bool:
             at = instant(value, zone) if isinstance(value, str) else None
-            return at is not None and on_same_page(at, now, zone, fields)
+            return at is not None and on_same_page(at, occasion.now, zone, fields)
 
         return is_current
     first, last = date_bounds(condition, zone)
 
-    def is_within(value: object, _: datetime) -> bool:
+    def is_within(value: object, _: Occasion) -> bool:
         at = instant(value, zone) if isinstance(value, str) else None
         return at is not None and (first is None or first <= at) and (last is None or at <= last)
 

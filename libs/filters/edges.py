@@ -1,27 +1,26 @@
 """The nodes of a matcher, and the edges by which an event goes from one to the next."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
 from libs.filters.language import Number
 from libs.filters.layout import Values
+from libs.filters.occasion import Occasion
 
 
-class Event(msgspec.Struct):
+class Event(Occasion, kw_only=True):
     """One event being matched, and what the graph asks of it.
 
     `values` by slot; the numbers of its `keys`; by measure all its `numbers`; by limit its `greatest` number or, the
-    other way round, its least one negated, None without a number. `now` is aware.
+    other way round, its least one negated, None without a number.
     """
 
     values: Values
-    now: datetime
-    keys: set[int] = set()
-    greatest: list[Number | None] = []
-    numbers: list[Collection[Number]] = []
-    checks: dict[object, bool] = {}
+    keys: set[int] = msgspec.field(default_factory=set)
+    greatest: list[Number | None] = msgspec.field(default_factory=list)
+    numbers: list[Collection[Number]] = msgspec.field(default_factory=list)
+    checks: dict[object, bool] = msgspec.field(default_factory=dict)
 
 
 Bounds = tuple[int, Callable[[Sequence[Number], Number], int], Sequence[Number], Sequence["Node"]]
@@ -55,19 +54,19 @@ def keyed(table: Mapping[int, Collection[Node]]) -> Edge:
     return lambda event: dict.fromkeys(node for key in event.keys & table.keys() for node in table[key])
 
 
-def checked(holds: Callable[[Values, datetime], bool], node: Node) -> Edge:
+def checked(holds: Callable[[Values, Occasion], bool], node: Node) -> Edge:
     """To the node if the check holds; the same check on another edge is not evaluated again."""
 
     def edge(event: Event) -> Iterable[Node]:
         outcome = event.checks.get(holds)
         if outcome is None:
-            outcome = event.checks[holds] = holds(event.values, event.now)
+            outcome = event.checks[holds] = holds(event.values, event)
         return (node,) if outcome else ()
 
     return edge
 
 
-def within(measure: int, look_up: Callable[[Number], Iterable[Node]]) -> Edge:
+def within(measure: int, look_up: Callable[[Number], Sequence[Node]]) -> Edge:
     """To the nodes of the ranges in which the numbers of a measure lie, and to each of them once."""
 
     def edge(event: Event) -> Iterable[Node]:
@@ -75,6 +74,11 @@ def within(measure: int, look_up: Callable[[Number], Iterable[Node]]) -> Edge:
         if len(numbers) == 1:
             (number,) = numbers
             return look_up(number)
-        return dict.fromkeys(node for number in numbers for node in look_up(number))
+        reached: dict[Node, None] = {}
+        for number in numbers:
+            nodes = look_up(number)
+            event.spend(len(nodes))
+            reached.update(dict.fromkeys(nodes))
+        return reached
 
     return edge

@@ -10,6 +10,7 @@ from libs.filters.conditions import IS_OF_TYPE, compile_condition
 from libs.filters.evaluation import compile_filter, path_reader
 from libs.filters.language import ELEMENT, All, AnyOf, Condition, Filter, NoneOf, Path, Some
 from libs.filters.lookup import find_all
+from libs.filters.occasion import Occasion
 from libs.parameters import ABSENT
 
 ACTUAL_LIMIT: Final = 20
@@ -45,18 +46,23 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(where: Filter, body: object, headers: Mapping[str, str], now: datetime, zone: tzinfo) -> Explanation:
-    """Evaluate a filter against one event and say how every part of it came out. Never raises on decoded JSON."""
+    """Evaluate a filter against one event and say how every part of it came out.
+
+    Raises:
+        TooCostlyError: it would take more processor time than one event may.
+    """
+    occasion = Occasion(now)
     event = {"body": body, "headers": dict(headers)}
-    explainer = _Explainer(now, zone)
+    explainer = _Explainer(occasion, zone)
     return Explanation(
-        matched=compile_filter(where, zone, path_reader)(event, now),
+        matched=compile_filter(where, zone, path_reader)(event, occasion),
         outcomes=tuple(explainer.walk(where, "where", (event,), several=False)),
     )
 
 
 class _Explainer:
-    def __init__(self, now: datetime, zone: tzinfo) -> None:
-        self._now = now
+    def __init__(self, occasion: Occasion, zone: tzinfo) -> None:
+        self._occasion = occasion
         self._zone = zone
 
     def walk(self, where: Filter, path: str, scopes: Sequence[object], *, several: bool) -> Iterator[Outcome]:
@@ -74,7 +80,7 @@ class _Explainer:
                 holds = compile_condition(where, self._zone)
                 is_of_type = IS_OF_TYPE[where.type]
                 found = _find(scopes, where.path)
-                matched = any(holds(value, self._now) for value in found)
+                matched = any(holds(value, self._occasion) for value in found)
                 of_type = any(is_of_type(value, self._zone) for value in found)
                 yield _outcome(where, path, found, _reason(found, matched=matched, of_type=of_type), several=several)
 
@@ -89,7 +95,7 @@ class _Explainer:
         arrays = [value for value in found if isinstance(value, list)]
         elements = [element for array in arrays for element in array]
         holds = compile_filter(where.where, self._zone, path_reader)
-        matched = any(holds(element, self._now) for element in elements)
+        matched = any(holds(element, self._occasion) for element in elements)
         yield _outcome(where, path, found, _reason(found, matched=matched, of_type=bool(arrays)), several=several)
         yield from self.walk(where.where, f"{path}.where", elements, several=True)
 

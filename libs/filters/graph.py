@@ -3,7 +3,6 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import assert_never
 
 from libs.filters.atoms import Affix, Atom, Check, Exact, Feature, Quantity, Range
@@ -13,6 +12,7 @@ from libs.filters.indexes import by_range
 from libs.filters.keyring import Keyring
 from libs.filters.language import Number
 from libs.filters.layout import Layout, Values
+from libs.filters.occasion import Occasion
 from libs.filters.quantities import Limit
 
 Member = tuple[int, tuple[int, ...]]
@@ -42,7 +42,7 @@ class Builder:
         self.measures: dict[Quantity, int] = {}
         self._atoms = atoms
         self._layout = layout
-        self._evaluations: dict[Check, Callable[[Values, datetime], bool]] = {}
+        self._evaluations: dict[Check, Callable[[Values, Occasion], bool]] = {}
         self._unfilled: list[tuple[Node, Iterable[Member], int, Sequence[Node]]] = []
 
     def build(self, members: Iterable[Member]) -> Node:
@@ -152,7 +152,7 @@ class Builder:
                 [node for _, node in pairs],
             )
 
-    def _evaluation(self, check: Check) -> Callable[[Values, datetime], bool]:
+    def _evaluation(self, check: Check) -> Callable[[Values, Occasion], bool]:
         """The one evaluation that all equal checks share."""
         if check not in self._evaluations:
             self._evaluations[check] = compile_filter(check.where, check.zone, self._layout.reader)

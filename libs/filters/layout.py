@@ -3,7 +3,7 @@
 The walk fills a list with one value, or `ABSENT`, per slot.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, cast
 
@@ -65,7 +65,7 @@ class Layout:
         """The slot that holds the value at a path; None for a path with a star, which has many values."""
         return self._slots.get(path)
 
-    def reader(self, path: Path) -> Callable[[Values], Iterable[object]]:
+    def reader(self, path: Path) -> Callable[[Values], Sequence[object]]:
         """Everything at a path, given the slots' values; absences are `ABSENT`."""
         fixed = _fixed(path)
         slot, rest = self._slots[fixed], path[len(fixed) :]

@@ -16,6 +16,7 @@ from libs.filters.edges import Event, Node
 from libs.filters.graph import Builder, Member
 from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Path, Some
 from libs.filters.layout import Layout, Values
+from libs.filters.occasion import WORK_LIMIT_S
 from libs.filters.plan import Conjunction, alternatives
 from libs.filters.quantities import take_limit, take_numbers
 from libs.parameters import ABSENT
@@ -37,13 +38,18 @@ class Matcher(Generic[K]):
     def __len__(self) -> int:
         return len(self._keys)
 
-    def match(self, body: object, headers: Mapping[str, str], now: datetime) -> list[K]:
+    def match(
+        self, body: object, headers: Mapping[str, str], now: datetime, *, limit_s: float = WORK_LIMIT_S
+    ) -> list[K]:
         """The keys of all satisfied rules, in the order in which the rules were given.
 
-        Takes any decoded JSON document and never raises. Header names are lower case; `now` is aware.
+        Takes any decoded JSON document. Header names are lower case; `now` is aware.
+
+        Raises:
+            TooCostlyError: it would take more than `limit_s` seconds of processor time.
         """
         values = self._layout.read(body, headers)
-        event = Event(values, now)
+        event = Event(now, limit_s, values=values)
         for find in self._finders:
             event.keys.update(find(values))
         for limit in self._limits:

@@ -5,6 +5,8 @@ from typing import Final
 
 import re2
 
+from libs.filters.occasion import Occasion
+
 SEARCH_LIMIT: Final = 64 * 1024
 """How many characters a text may have for a pattern to be searched in it; a longer one contains no match."""
 
@@ -14,9 +16,10 @@ _MEMORY_LIMIT_BYTES: Final = 64 * 1024
 # RE2 then takes some 10 ns for each instruction and character: a program of more than 128 gets fewer characters, so
 # that one search takes 0.1 to 0.2 s at worst.
 _WORK_LIMIT: Final = 128 * SEARCH_LIMIT
+_INSTRUCTIONS_PER_STEP: Final = 16
 
 
-def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Callable[[str], bool]:
+def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Callable[[str, Occasion], bool]:
     """Whether a text contains a match of the pattern, anywhere; never if it is longer than may be searched.
 
     Raises:
@@ -33,10 +36,14 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Callable[[str
         reason = fault.args[0]
         raise ValueError(reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)) from fault
 
-    search, limit = compiled.search, min(SEARCH_LIMIT, _WORK_LIMIT // max(1, compiled.programsize))
+    search, size = compiled.search, max(1, compiled.programsize)
+    limit = min(SEARCH_LIMIT, _WORK_LIMIT // size)
 
-    def matches(text: str) -> bool:
+    def matches(text: str, occasion: Occasion) -> bool:
+        if len(text) > limit:
+            return False
+        occasion.spend(len(text) * size // _INSTRUCTIONS_PER_STEP)
         # Bytes spare the search its character offsets; a lone surrogate is no character and matches none.
-        return len(text) <= limit and search(text.encode(errors="surrogatepass")) is not None
+        return search(text.encode(errors="surrogatepass")) is not None
 
     return matches

@@ -1,6 +1,6 @@
 """Takes quantities from the values of an event."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import tzinfo
 from functools import partial
 from itertools import chain
@@ -35,7 +35,7 @@ def take(layout: Layout, quantity: Quantity) -> Take:
     read = layout.reader(quantity.path)
 
     def take_several(values: Values) -> Collection[object]:
-        found = read(values)
+        found: Iterable[object] = read(values)
         if quantity.feature is Feature.ELEMENTS:
             found = chain.from_iterable(array for array in found if isinstance(array, list))
         return dict.fromkeys(value for value in map(feature, found) if value is not ABSENT)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from libs import topics
 from libs.claims import RedisClaims, connect
-from libs.exactly_once.outcomes import Stage
+from libs.exactly_once.outcomes import Decider, Stage
 from libs.exactly_once.runner import ExactlyOnce
 from libs.lifecycle import Lifecycle, Service
 from libs.messages import Event
@@ -24,7 +24,7 @@ def build(settings: Settings) -> Service:
         await claims.ping()
         return True
 
-    stage = Stage(service="normalizer", topic=topics.REQUESTS, step=Normalizer(claims).step, committed=count)
+    stage = Stage(service="normalizer", topic=topics.REQUESTS, step=Normalizer(claims, Decider()).step, committed=count)
     application = ExactlyOnce(stage, settings, lifecycle).application(
         ready={"redis": claims_answer}, writes={topics.EVENTS: Event}, after_shutdown=[redis.aclose]
     )

@@ -11,12 +11,12 @@ from services.normalizer.normalize import CleanEvent, normalize
 class Normalizer:
     """Decides about portions of requests, with the claims of all before."""
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, claims: Claims, decider: Decider[CleanEvent]) -> None:
         self._claims = claims
-        self._decider = Decider[CleanEvent]()
+        self._decider = decider
 
     async def step(self, records: Sequence[Record]) -> list[Outcome]:
-        """Decide about requests of one partition, in order.
+        """Decide about requests of one partition, in order, see `Stage`.
 
         Raises:
             ClaimsUnavailableError: the store does not answer. Asking again about the same records changes nothing.
@@ -24,7 +24,7 @@ class Normalizer:
         decisions = await self._decider.each(normalize, records)
         claimed = [
             (decision.claim, Position(record.partition, record.offset))
-            for record, decision in zip(records, decisions, strict=True)
+            for record, decision in zip(records, decisions, strict=False)  # all, or the first of them
             if isinstance(decision, CleanEvent) and decision.claim is not None
         ]
         is_first = iter(await self._claims.resolve(claimed) if claimed else ())

@@ -13,7 +13,7 @@ from services.trigger.rules import Rules
 class Matching:
     """Matches portions of events with the Business Events, at least those that were defined before their requests.
 
-    `reach` returns once the definitions are known up to an offset.
+    `reach` returns once the definitions are known up to an offset, or raises after a time.
     """
 
     def __init__(self, rules: Rules, reach: Callable[[int], Awaitable[None]]) -> None:
@@ -22,7 +22,11 @@ class Matching:
         self._decider = Decider[Sequence[Output]]()
 
     async def step(self, records: Sequence[Record]) -> list[Outcome]:
-        """Decide about events of one partition, in order."""
+        """Decide about events of one partition, in order, see `Stage`.
+
+        Raises:
+            DefinitionsBehindError: what their requests were accepted with is not known here in time.
+        """
         await self._reach(max(definitions_offset(record.headers) for record in records))
         return [*await self._decider.each(partial(match, self._rules.matchers), records)]
 

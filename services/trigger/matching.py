@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from libs import topics
-from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Headers, Outcome, Output, Record, timestamp_of
+from libs.exactly_once.outcomes import TOO_COSTLY, TOO_LARGE, DeadLetter, Headers, Outcome, Output, Record, timestamp_of
+from libs.filters import TooCostlyError
 from libs.identifiers import trigger_id
 from libs.messages import BusinessEventRef, Trigger
 from services.trigger.rules import Matchers
@@ -54,7 +55,10 @@ def match(matchers: Matchers, record: Record) -> Outcome:
         return MALFORMED_EVENT
     matcher = matchers.get(event.integration.id)
     # The time of receipt, not of matching: a repetition must come to the same result.
-    matched = matcher.match(event.body, event.headers, received_at) if matcher is not None else []
+    try:
+        matched = matcher.match(event.body, event.headers, received_at) if matcher is not None else []
+    except TooCostlyError:
+        return TOO_COSTLY
     if len(matched) * len(value) > TRIGGERS_LIMIT_BYTES:
         return TOO_LARGE
     outputs = [

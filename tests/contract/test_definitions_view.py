@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.local.process import Process
 from libs import topics
-from libs.definitions import Changes, DefinitionsView
+from libs.definitions import Changes, DefinitionsBehindError, DefinitionsView
 from libs.messages import Integration, NoAuth, Undecodable, definition_key
 from tests.eventually import eventually
 
@@ -97,9 +97,8 @@ async def test_what_an_offset_was_reached_for_has_been_applied(kafka: str, uniqu
         async with asyncio.timeout(30):
             await view.reach(metadata.offset + 1)
         assert applied.state[f"integration/{unique}"] == an_integration(unique)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await view.reach(metadata.offset + 1000)
+        with pytest.raises(DefinitionsBehindError, match=f"event needs them up to {metadata.offset + 1000}"):
+            await view.reach(metadata.offset + 1000, within_s=0.05)
 
 
 async def test_a_definition_that_cannot_be_read_is_not_taken_for_deleted(kafka: str, unique: str) -> None:

@@ -39,7 +39,7 @@ async def delete(bootstrap: str, definition: BusinessEvent) -> None:
     await send(bootstrap, topics.DEFINITIONS, [Sent(key=definition_key(definition), value=None)])
 
 
-def event(integration: str, partition: int = 0, **body: str) -> Sent:
+def event(integration: str, partition: int = 0, **body: object) -> Sent:
     """A clean event; its key is its id."""
     event_id = new_event_id()
     document: dict[str, object] = dict(body)

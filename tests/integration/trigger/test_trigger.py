@@ -95,6 +95,24 @@ async def test_a_malformed_event_becomes_a_dead_letter_and_the_partition_moves_o
     assert (headers[outcomes.CAUSE], headers[outcomes.SERVICE]) == (b"malformed-event", b"trigger")
 
 
+async def test_an_event_that_would_take_too_long_is_a_dead_letter_and_the_partition_moves_on(broker: Process) -> None:
+    hostile, integration = new_integration(), new_integration()
+    slow = {"param": "body.texts.*", "type": "string", "operator": "REGEXP", "value": "((a?){100}b?){8}[cd]$"}
+    await define(broker.address, msgspec.structs.replace(business_event(hostile), where=slow))
+    await define(broker.address, business_event(integration))
+    costly = event(hostile, partition=3, texts=["a" * 4000] * 300)
+    good = event(integration, partition=3)
+    async with (
+        reading(broker.address, topics.TRIGGERS) as triggers,
+        reading(broker.address, topics.DEAD_LETTERS) as dead_letters,
+        triggering(broker),
+    ):
+        await send(broker.address, topics.EVENTS, [costly, good])
+        assert [record.key for record in await triggers.wait_for(1)] == [good.key]
+        (letter,) = await dead_letters.wait_for(1)
+    assert (letter.key, dict(letter.headers)[outcomes.CAUSE]) == (costly.key, b"too-costly")
+
+
 async def test_an_event_of_almost_the_limit_is_published(broker: Process) -> None:
     integration = new_integration()
     await define(broker.address, business_event(integration))

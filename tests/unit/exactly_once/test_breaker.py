@@ -1,8 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.exactly_once.breaker import DEAD_LETTERS_AT_LEAST, WINDOW_RECORDS, Breaker, failures
-from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter
+from libs.exactly_once.outcomes import TOO_COSTLY, TOO_LARGE, DeadLetter
 
 
 def test_nineteen_dead_letters_in_a_row_do_not_stop_a_service() -> None:
@@ -37,9 +38,10 @@ def test_what_left_the_window_counts_no_more() -> None:
     assert not breaker.trips([True] * 50)
 
 
-def test_records_that_are_too_large_say_nothing_about_a_service() -> None:
-    assert failures([[], TOO_LARGE, DeadLetter("malformed-event")]) == [False, True]
-    assert not Breaker().trips(failures([TOO_LARGE] * 100))
+@pytest.mark.parametrize("blameless", [TOO_LARGE, TOO_COSTLY])
+def test_what_any_sender_can_bring_about_says_nothing_about_a_service(blameless: DeadLetter) -> None:
+    assert failures([[], blameless, DeadLetter("malformed-event")]) == [False, True]
+    assert not Breaker().trips(failures([blameless] * 100))
 
 
 @given(st.lists(st.booleans(), max_size=300), st.integers(0, 300))

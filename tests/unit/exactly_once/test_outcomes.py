@@ -43,6 +43,11 @@ async def test_a_decision_that_raises_is_a_dead_letter_and_the_others_are_made()
     assert await Decider[int]().each(decide, records) == [1, DeadLetter(outcomes.UNEXPECTED), 1]
 
 
+async def test_when_its_time_is_over_it_has_decided_about_the_first_of_the_records() -> None:
+    records = [MemoryRecord(offset=offset) for offset in (7, 8, 9)]
+    assert await Decider[int](turn_limit_s=0).each(lambda record: record.offset, records) == [7]
+
+
 async def test_the_payload_of_a_record_that_raised_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     def decide(record: Record) -> int:
         raise ValueError(record.value)

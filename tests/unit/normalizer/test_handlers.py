@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from libs.claims import ClaimsUnavailableError, Position
-from libs.exactly_once.outcomes import Outcome
+from libs.exactly_once.outcomes import Decider, Outcome
 from services.normalizer.handlers import Normalizer
 from services.normalizer.normalize import NOT_AN_OBJECT
 from tests.unit.exactly_once.records import MemoryRecord
@@ -28,17 +28,24 @@ async def test_outcomes_come_in_the_order_of_the_records() -> None:
         at(3, b"{}", key=b"h", deduplicated=True),
         at(4, b"{}", key=b"g", deduplicated=True),
     ]
-    assert kinds(await Normalizer(MemoryClaims()).step(records)) == [1, NOT_AN_OBJECT, 1, 0, 1]
+    assert kinds(await Normalizer(MemoryClaims(), Decider()).step(records)) == [1, NOT_AN_OBJECT, 1, 0, 1]
+
+
+async def test_records_that_were_not_decided_about_claim_nothing() -> None:
+    normalizer = Normalizer(MemoryClaims(), Decider(turn_limit_s=0))
+    records = [at(offset, b"{}", key=key, deduplicated=True) for offset, key in enumerate([b"h", b"g"])]
+    assert kinds(await normalizer.step(records)) == [1]
+    assert kinds(await normalizer.step([at(1, b"{}", key=b"g", deduplicated=True)])) == [1]
 
 
 async def test_a_portion_that_is_repeated_has_the_same_outcomes() -> None:
-    normalizer = Normalizer(MemoryClaims())
+    normalizer = Normalizer(MemoryClaims(), Decider())
     records = [at(offset, b"{}", key=b"h", deduplicated=True) for offset in range(3)]
     assert kinds(await normalizer.step(records)) == kinds(await normalizer.step(records)) == [1, 0, 0]
 
 
 async def test_a_request_that_is_a_dead_letter_claims_nothing() -> None:
-    normalizer = Normalizer(MemoryClaims())
+    normalizer = Normalizer(MemoryClaims(), Decider())
     await normalizer.step([at(0, b"[]", key=b"h", deduplicated=True)])
     assert kinds(await normalizer.step([at(1, b"{}", key=b"h", deduplicated=True)])) == [1]
 
@@ -50,8 +57,8 @@ class _NoClaims(MemoryClaims):
 
 async def test_without_the_store_deduplicated_requests_wait() -> None:
     with pytest.raises(ClaimsUnavailableError):
-        await Normalizer(_NoClaims()).step([at(0, b"{}", key=b"h", deduplicated=True)])
+        await Normalizer(_NoClaims(), Decider()).step([at(0, b"{}", key=b"h", deduplicated=True)])
 
 
 async def test_other_requests_do_not_need_the_store() -> None:
-    assert kinds(await Normalizer(_NoClaims()).step([at(0, b"{}", key=b"h", deduplicated=False)])) == [1]
+    assert kinds(await Normalizer(_NoClaims(), Decider()).step([at(0, b"{}", key=b"h", deduplicated=False)])) == [1]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs import topics
-from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output
+from libs.exactly_once.outcomes import TOO_COSTLY, TOO_LARGE, DeadLetter, Output
 from libs.messages import BusinessEvent, Trigger
 from services.trigger.matching import MALFORMED_EVENT, TRIGGERS_LIMIT_BYTES, match
 from services.trigger.rules import Matchers, compile_rules
@@ -24,6 +24,16 @@ def outputs(using: Matchers, record: MemoryRecord) -> list[Output]:
     outcome = match(using, record)
     assert not isinstance(outcome, DeadLetter)
     return list(outcome)
+
+
+def test_an_event_that_would_take_too_long_is_a_dead_letter() -> None:
+    slow: dict[str, object] = {
+        "param": "body.items.*",
+        "type": "string",
+        "operator": "REGEXP",
+        "value": "((a?){100}b?){8}[cd]$",
+    }
+    assert match(matchers(business_event("b", slow)), record_of(event({"items": ["a" * 4000] * 200}))) == TOO_COSTLY
 
 
 def test_a_match_becomes_a_trigger_around_the_very_bytes_of_the_event() -> None:
