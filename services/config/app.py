@@ -70,6 +70,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "integrations": _given(Integrations(workspaces, now)),
             "business_events": _given(BusinessEvents(workspaces, now)),
             "ingress_url": _given(IngressUrl(settings.ingress_url)),
+            "secure_cookie": _given(settings.config_url.lower().startswith("https://")),
         },
     )
     ready = {"sql": database.answers, "kafka": publisher.answers}

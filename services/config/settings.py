@@ -6,13 +6,15 @@ from libs.settings import Port, ServiceSettings
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     """``INLET_*``; the administrator is read at the first start only, when there is no user yet.
 
-    `database` is ``sqlite:///<file>`` or ``postgresql://...``; `ingress_url` is where senders reach the ingress.
+    `database` is ``sqlite:///<file>`` or ``postgresql://...``; `ingress_url` is where senders reach the ingress,
+    `config_url` where authors reach this service: behind ``https://`` a session's cookie is never sent without it.
     Without `admin_password` one is generated and printed once.
     """
 
     port: Port = 8081
     database: str = "sqlite:///inlet.db"
     ingress_url: str = "http://127.0.0.1:8080"
+    config_url: str = "http://127.0.0.1:8081"
     admin_email: str = "admin@localhost"
     admin_password: str = ""
     session_hours: int = 12

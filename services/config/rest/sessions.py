@@ -51,7 +51,7 @@ def session_routes() -> list[HTTPRouteHandler]:
 
 @post("/session", opt=OPEN, summary="Log in", tags=["Session"])
 async def log_in(
-    request: ApiRequest, data: JSONBody[Login], accounts: NamedDependency[Accounts]
+    data: JSONBody[Login], accounts: NamedDependency[Accounts], secure_cookie: NamedDependency[bool]
 ) -> Response[SessionAnswer]:
     """Open a session. Send its token as `Authorization: Bearer`, or let the cookie do it."""
     session = await accounts.log_in(data.email, data.password)
@@ -60,7 +60,7 @@ async def log_in(
         value=session.token,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=secure_cookie,
     )
     return Response(SessionAnswer(token=session.token, expires_at=session.expires_at), cookies=[cookie])
 

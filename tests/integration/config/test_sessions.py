@@ -45,9 +45,13 @@ async def test_a_session_is_shown_by_its_token_or_by_its_cookie(plane: ControlPl
     assert (by_cookie["email"], by_cookie["workspace"]["timeZone"]) == (EMAIL, "UTC")
 
 
-async def test_a_cookie_set_over_https_is_not_sent_without_it(plane: ControlPlane) -> None:
-    response = await plane.client.post("https://config/api/v1/session", json=LOGIN)
-    assert "Secure" in response.headers["set-cookie"]
+@pytest.mark.parametrize(("config_url", "secure"), [("https://inlet.example.com", True), ("http://127.0.0.1", False)])
+async def test_where_authors_come_over_tls_the_cookie_is_not_sent_without_it(
+    tmp_path: Path, config_url: str, *, secure: bool
+) -> None:
+    async with serving(msgspec.structs.replace(settings(tmp_path), config_url=config_url)) as plane:
+        response = await plane.client.post("/api/v1/session", json=LOGIN)
+        assert ("Secure" in response.headers["set-cookie"]) is secure
 
 
 async def test_a_wrong_password_and_an_unknown_address_are_told_apart_by_nothing(plane: ControlPlane) -> None:
