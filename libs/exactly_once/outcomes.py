@@ -29,6 +29,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TURN_BYTES: Final = 256 * 1024
 # After this time the next partition has its turn, and what is decided can be committed.
 _TURN_LIMIT_S: Final = 0.5
+# After such a turn: a heartbeat or an answer takes several steps of the event loop, not one between two long turns.
+_PAUSE_S: Final = 0.02
 
 
 class Record(Protocol):
@@ -120,6 +122,7 @@ class Decider(Generic[T]):
             for record in records:
                 decisions.append(_attempt(decide, record))
                 if time.monotonic() >= end_s:
+                    await asyncio.sleep(_PAUSE_S)
                     break
                 turn_bytes += len(record.value or b"")
                 if turn_bytes > _TURN_BYTES:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-WORK_LIMIT_S: Final = 2.0
+WORK_LIMIT_S: Final = 1.0
 """Processor time for one event: far more than honest ones take, and far less than a session with Kafka bears."""
 
 # A step is some 0.2 microseconds, so the clock is looked at every hundredth of a second, and never for most events.
