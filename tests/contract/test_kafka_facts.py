@@ -16,6 +16,7 @@ from libs import topics
 from libs.exactly_once.broker import message_of, records_of
 from libs.exactly_once.outcomes import Output
 from libs.exactly_once.transactions import Source, write
+from tests.consuming import read_all
 from tests.eventually import eventually
 
 MIB = 1024 * 1024
@@ -49,20 +50,7 @@ def output(topic: str, value: bytes) -> Output:
 
 
 async def read(bootstrap: str, topic: str) -> list[bytes]:
-    async with AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=topics.RECORD_LIMIT_BYTES,
-    ) as consumer:
-        at = TopicPartition(topic, 0)
-        end = (await consumer.end_offsets([at]))[at]
-        values: list[bytes] = []
-        while await consumer.position(at) < end:
-            values += [record.value for batch in (await consumer.getmany(timeout_ms=100)).values() for record in batch]
-        return values
+    return [record.value for record in await read_all(bootstrap, topic)]
 
 
 async def settle(it: Source) -> None:

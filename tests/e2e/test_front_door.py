@@ -13,8 +13,9 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from libs import topics
 from libs.identifiers import trigger_id
+from tests.consuming import read_all
 from tests.e2e.author import Author, Endpoint
-from tests.e2e.workflow import read_all, read_events, read_triggers, settle
+from tests.e2e.workflow import read_events, read_triggers, settle
 from tests.eventually import eventually
 
 COMPLAINT = {
@@ -45,7 +46,7 @@ async def in_effect(sender: httpx.AsyncClient, url: str, status: int = 400) -> N
         answer = await sender.post(url, content=b"?", headers={"Content-Type": "application/json"})
         return answer.status_code == status
 
-    await eventually(answers, within_s=10, said=f"the endpoint never answered {status}")
+    await eventually(answers, said=f"the endpoint never answered {status}")
 
 
 @pytest_asyncio.fixture

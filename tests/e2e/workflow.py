@@ -1,16 +1,12 @@
 """A workflow engine: what a read_committed consumer sees on the topics."""
 
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.structs import ConsumerRecord
 
 from libs import topics
 from libs.messages import BusinessEventRef, Event
+from tests.consuming import read_all
 from tests.eventually import eventually
 
 NORMALIZER_GROUP = "inlet.normalizer"
@@ -25,31 +21,6 @@ class TriggerRead(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     event: Event
 
 
-@asynccontextmanager
-async def _consuming(bootstrap: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-    async with AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=topics.RECORD_LIMIT_BYTES,
-    ) as consumer:
-        yield consumer
-
-
-async def read_all(bootstrap: str, topic: str) -> list[ConsumerRecord]:
-    """Everything committed on a topic up to its end now, partition by partition in order."""
-    records: list[ConsumerRecord] = []
-    async with _consuming(bootstrap, topic) as consumer:
-        ends = await consumer.end_offsets(list(consumer.assignment()))
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for batch in (await consumer.getmany(timeout_ms=100)).values():
-                records += batch
-    return records
-
-
 async def read_events(bootstrap: str, integration_id: str) -> list[Event]:
     events = [msgspec.json.decode(record.value, type=Event) for record in await read_all(bootstrap, topics.EVENTS)]
     return [event for event in events if event.integration.id == integration_id]
@@ -59,11 +30,6 @@ async def read_triggers(bootstrap: str, integration_id: str) -> list[TriggerRead
     records = await read_all(bootstrap, topics.TRIGGERS)
     triggers = [msgspec.json.decode(record.value, type=TriggerRead) for record in records]
     return [trigger for trigger in triggers if trigger.event.integration.id == integration_id]
-
-
-async def count_triggers(bootstrap: str, integration_id: str) -> Counter[str]:
-    """How often each event of an integration was triggered."""
-    return Counter(trigger.event.id for trigger in await read_triggers(bootstrap, integration_id))
 
 
 async def settle(bootstrap: str, *, within_s: float = 60) -> None:

@@ -20,6 +20,7 @@ from libs import topics
 from libs.health import AsgiApp
 from libs.identifiers import new_event_id
 from libs.messages import IntegrationRef, Source, ascii_json, encode_metadata
+from tests.consuming import consumer_of, ends_of, read_up_to
 from tests.eventually import eventually
 
 RECEIVED_AT = "2026-01-31T09:15:30.123456Z"
@@ -85,7 +86,7 @@ async def send_requests(bootstrap: str, requests: Iterable[Request]) -> None:
 
 
 class Reader:
-    """A read_committed consumer that remembers everything it has read of one topic."""
+    """A consumer that remembers everything it has read of one topic."""
 
     def __init__(self, consumer: AIOKafkaConsumer, uncommitted: AIOKafkaConsumer) -> None:
         self.records: list[ConsumerRecord] = []
@@ -94,10 +95,7 @@ class Reader:
 
     async def read_to_the_end(self) -> list[ConsumerRecord]:
         """Everything since the beginning, once the transactions that are open now have ended."""
-        ends = await self._uncommitted.end_offsets(list(self._uncommitted.assignment()))
-        while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
-            for batch in (await self._consumer.getmany(timeout_ms=100)).values():
-                self.records += batch
+        self.records += await read_up_to(self._consumer, await ends_of(self._uncommitted))
         return self.records
 
     async def wait_for(self, count: int, *, within_s: float = 60) -> list[ConsumerRecord]:
@@ -111,25 +109,13 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(bootstrap: str, topic: str) -> AsyncIterator[Reader]:
+async def reading(bootstrap: str, topic: str, isolation_level: str = "read_committed") -> AsyncIterator[Reader]:
     """A reader that begins with what is written from now on."""
-    async with _consumer(bootstrap, topic, "read_committed") as consumer:
+    async with consumer_of(bootstrap, topic, isolation_level, begin="latest") as consumer:
         for partition in consumer.assignment():
             await consumer.position(partition)
-        async with _consumer(bootstrap, topic, "read_uncommitted") as uncommitted:
+        async with consumer_of(bootstrap, topic, "read_uncommitted") as uncommitted:
             yield Reader(consumer, uncommitted)
-
-
-def _consumer(bootstrap: str, topic: str, isolation_level: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="latest",
-        isolation_level=isolation_level,
-        max_partition_fetch_bytes=topics.RECORD_LIMIT_BYTES,
-    )
 
 
 async def wait_until_consumed(bootstrap: str, topic: str, group: str, *, within_s: float = 60) -> None:
@@ -137,10 +123,10 @@ async def wait_until_consumed(bootstrap: str, topic: str, group: str, *, within_
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        async with _consumer(bootstrap, topic, "read_committed") as consumer:
+        async with consumer_of(bootstrap, topic) as consumer:
 
             async def is_consumed() -> bool:
-                ends = await consumer.end_offsets(list(consumer.assignment()))
+                ends = await ends_of(consumer)
                 done = await admin.list_consumer_group_offsets(group)
                 return all(end == 0 or (one in done and done[one].offset >= end) for one, end in ends.items())
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
 from deploy.local.ports import LOOPBACK, free_port
@@ -17,6 +17,7 @@ from deploy.local.process import Process, Program
 from deploy.local.rest import is_ready
 from libs import topics
 from libs.messages import SOURCE, Deduplication, Integration, NoAuth, definition_key
+from tests.consuming import read_all
 from tests.eventually import eventually
 
 
@@ -73,18 +74,7 @@ class Ingress:
 
     async def requests(self, integration_id: str) -> list[ConsumerRecord]:
         """What is on ``inlet.requests`` of an integration now."""
-        async with AIOKafkaConsumer(
-            topics.REQUESTS,
-            bootstrap_servers=self.kafka,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            max_partition_fetch_bytes=topics.RECORD_LIMIT_BYTES,
-        ) as consumer:
-            ends = await consumer.end_offsets(list(consumer.assignment()))
-            found: list[ConsumerRecord] = []
-            while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += records
+        found = await read_all(self.kafka, topics.REQUESTS)
         return [one for one in found if integration_id.encode() in dict(one.headers).get(SOURCE, b"")]
 
 

@@ -163,7 +163,7 @@ async def test_a_head_without_an_end_is_431_and_keeps_nobody_waiting(ingress: In
     integration_id = await ingress.publish()
     async with wire_to(ingress.port) as wire:
         wire.head(integration_id, *["a:b"] * 400_000, "Content-Length: 2")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             assert (await ingress.send(integration_id, b"{}")).status_code == 200
     async with wire_to(ingress.port) as wire:
         wire.writer.write(b"POST / HTTP/1.1\r\na: " + b"b" * 65_536)

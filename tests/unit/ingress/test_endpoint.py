@@ -1,6 +1,6 @@
 """The endpoint as an ASGI application: which check answers first, and how an early answer is sent."""
 
-import time
+from typing import NoReturn
 
 import pytest
 
@@ -144,11 +144,18 @@ async def test_a_refusal_of_a_request_without_a_body_does_not_close(
         assert answered.complete
 
 
+class Unread(bytes):
+    """A header's value of which only the length may be asked."""
+
+    __slots__ = ()
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> NoReturn:
+        raise AssertionError(f"it was decoded as {encoding}, {errors}")
+
+
 async def test_a_head_of_any_size_is_refused_before_it_is_looked_at(server: Server) -> None:
-    started = time.monotonic()
-    answered = await server.answer(headers=(*[(b"a", b"b")] * 400_000, JSON))
+    answered = await server.answer(headers=(*[(b"a", Unread(b"b"))] * 400_000, JSON))
     assert answered.status == 431
-    assert time.monotonic() - started < 2
 
 
 async def test_a_sender_that_goes_away_mid_body_gets_and_leaves_nothing(server: Server) -> None:
