@@ -6,20 +6,18 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import cast
 
-from litestar import Litestar, MediaType, Request, Response, asgi
-from litestar.datastructures import State
-from litestar.exceptions import NotFoundException
+from litestar import Litestar, asgi
 
 from libs.claims import RedisClaims, connect
 from libs.definitions import DefinitionsView
 from libs.health import AsgiApp, Receive, Scope, Send, health_routes
 from libs.lifecycle import Lifecycle, Service
-from services.ingress import answers
 from services.ingress.acceptance import Acceptance
+from services.ingress.checks import has_body
 from services.ingress.connection import Connection
 from services.ingress.producer import BatchProducer
 from services.ingress.protocol import BoundedHttpProtocol
-from services.ingress.routes import PREFIX, Endpoint
+from services.ingress.routes import Endpoint
 from services.ingress.settings import Settings
 from services.ingress.snapshot import Snapshot
 
@@ -63,20 +61,18 @@ def build(settings: Settings) -> Service:
     operators = Litestar(
         [asgi(path, copy_scope=True)(app) for path, app in health],
         lifespan=[running],
-        exception_handlers={NotFoundException: _not_found},
         openapi_config=None,
         logging_config=None,
     )
 
+    paths = {path for path, _ in health}
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        # What is not for operators is for senders, who all get the same answer where nothing is. So is a request with
+        # a body: operators' routes would leave it unread, and the connection in a state that no client expects.
+        if scope["type"] == "http" and (scope["path"] not in paths or has_body(scope["headers"])):
             await endpoint(scope, receive, send)
         else:
             await cast("AsgiApp", operators)(scope, receive, send)
 
     return Service(app, lifecycle)
-
-
-def _not_found(_request: Request[object, object, State], _error: NotFoundException) -> Response[bytes]:
-    """An unknown path looks like an unknown integration."""
-    return Response(answers.NOT_FOUND.body, status_code=404, media_type=MediaType.TEXT)

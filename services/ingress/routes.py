@@ -12,11 +12,9 @@ from services.ingress.patience import Patience
 from services.ingress.settings import Settings
 from services.ingress.snapshot import Snapshot
 
-PREFIX = "/automation-endpoint/"
-
 
 class Endpoint:
-    """Answers every HTTP request below `PREFIX`."""
+    """Answers every HTTP request that is not for operators; where no integration is, with 404."""
 
     def __init__(self, snapshot: Snapshot, acceptance: Acceptance, settings: Settings) -> None:
         self._snapshot = snapshot

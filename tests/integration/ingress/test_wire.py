@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.eventually import eventually
 from tests.integration.ingress.serving import Ingress, path_of
 from tests.integration.ingress.wire import wire_to
@@ -137,6 +139,16 @@ async def test_an_early_answer_does_not_break_the_next_connection(ingress: Ingre
     for _ in range(3):
         assert (await ingress.send(integration_id, b"{}", content_type="text/plain")).status_code == 415
         assert (await ingress.send(integration_id, b"{}")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/elsewhere", "/automation-endpoint/", "/healthz"])
+async def test_a_404_that_does_not_wait_for_the_body_says_that_the_connection_ends(ingress: Ingress, path: str) -> None:
+    async with wire_to(ingress.port) as wire:
+        wire.head_for(path, "Content-Length: 2")
+        reply = await wire.reply()
+        assert (reply.status, reply.headers["connection"]) == (404, "close")
+        wire.writer.write(b"{}")
+        assert await wire.is_closed()
 
 
 async def test_a_refusal_without_a_body_leaves_the_connection_open(ingress: Ingress) -> None:

@@ -23,7 +23,10 @@ class Wire:
         self.writer = writer
 
     def head(self, integration_id: str, *headers: str, method: str = "POST") -> None:
-        lines = [f"{method} {path_of(integration_id)} HTTP/1.1", "Host: x", "Content-Type: application/json", *headers]
+        self.head_for(path_of(integration_id), *headers, method=method)
+
+    def head_for(self, path: str, *headers: str, method: str = "POST") -> None:
+        lines = [f"{method} {path} HTTP/1.1", "Host: x", "Content-Type: application/json", *headers]
         self.writer.write("\r\n".join([*lines, "", ""]).encode())
 
     def chunk(self, data: bytes) -> None:
