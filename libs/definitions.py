@@ -15,12 +15,12 @@ from aiokafka.errors import KafkaConnectionError
 
 from libs import telemetry, topics
 from libs.clients import start_whole
-from libs.messages import BusinessEvent, Integration, Undecodable, decode_definition
+from libs.messages import Definition, Undecodable, decode_definition
 
 log = logging.getLogger(__name__)
 
 # What happened to each key since the last call, in the order of the log; None is a tombstone.
-Changes = Mapping[str, Integration | BusinessEvent | Undecodable | None]
+Changes = Mapping[str, Definition | Undecodable | None]
 Apply = Callable[[Changes], Awaitable[None]]
 
 _CONTACT_INTERVAL_MS = 500
@@ -41,9 +41,9 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
 
 
-def fold(records: Iterable[Record]) -> dict[str, Integration | BusinessEvent | Undecodable | None]:
+def fold(records: Iterable[Record]) -> dict[str, Definition | Undecodable | None]:
     """Reduce records to the last state of each key. Records without a key cannot be compacted and are passed over."""
-    changes: dict[str, Integration | BusinessEvent | Undecodable | None] = {}
+    changes: dict[str, Definition | Undecodable | None] = {}
     for record in records:
         if record.key is not None:
             key = record.key.decode(errors="replace")
@@ -125,7 +125,7 @@ class DefinitionsView:
 
     async def _load(self, consumer: AIOKafkaConsumer) -> None:
         ends = await _end_offsets(consumer)
-        state: dict[str, Integration | BusinessEvent | Undecodable | None] = {}
+        state: dict[str, Definition | Undecodable | None] = {}
         while not await _reached(consumer, ends):
             batches = await consumer.getmany(timeout_ms=_CONTACT_INTERVAL_MS)
             state.update(fold(record for batch in batches.values() for record in batch))

@@ -5,6 +5,7 @@ Fields are added, never renamed or repurposed: a consumer of an older version ig
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -60,10 +61,39 @@ class Trigger(Message, frozen=True, kw_only=True):
     event: msgspec.Raw
 
 
-class NoAuth(Message, frozen=True, kw_only=True):
+class NoAuth(Message, frozen=True, kw_only=True, tag_field="kind", tag="none"):
     """Anyone who knows the URL may send. `kind` must be said: no auth is never what is left when nothing is."""
 
-    kind: Literal["none"]
+
+class JwtAuth(Message, frozen=True, kw_only=True, tag_field="kind", tag="jwt"):
+    """Only with a token that was made from this API key."""
+
+    api_key_id: str
+
+
+class MetaAuth(Message, frozen=True, kw_only=True, tag_field="kind", tag="meta"):
+    """Signed as the webhooks of Meta are.
+
+    Secrets are sealed (`libs.sealing`) for the places that `app_secret_place` and `verify_token_place` name. There
+    are two app secrets during a rotation. With `split_batches` each ``entry[].changes[]`` is an event of its own.
+    """
+
+    app_secrets: tuple[str, ...]
+    verify_token: str
+    split_batches: bool = False
+
+
+Auth = NoAuth | JwtAuth | MetaAuth
+
+
+def app_secret_place(integration_id: str) -> str:
+    """What the app secrets of an integration are sealed for."""
+    return f"meta-app-secret/{integration_id}"
+
+
+def verify_token_place(integration_id: str) -> str:
+    """What the verify token of an integration is sealed for."""
+    return f"meta-verify-token/{integration_id}"
 
 
 class Deduplication(Message, frozen=True, kw_only=True):
@@ -73,15 +103,55 @@ class Deduplication(Message, frozen=True, kw_only=True):
     on_redis_down: Literal["reject", "accept"] = "reject"
 
 
-class Integration(Message, frozen=True, kw_only=True, tag_field="kind", tag="integration"):
-    """A published integration on ``inlet.definitions``."""
+class RateLimit(Message, frozen=True, kw_only=True):
+    """A token bucket: `burst` requests at once, refilled at `per_second`. Of the integration, not of a replica."""
 
+    per_second: float
+    burst: int
+
+
+class _Integration(Message, frozen=True, kw_only=True):
     id: str
     workspace: str
     name: str
     version: int
-    auth: NoAuth
+    auth: Auth
     deduplication: Deduplication | None = None
+    rate_limit: RateLimit | None = None
+
+
+class Integration(_Integration, frozen=True, kw_only=True, tag_field="kind", tag="integration"):
+    """A published integration on ``inlet.definitions``."""
+
+
+class DraftIntegration(_Integration, frozen=True, kw_only=True, tag_field="kind", tag="draft"):
+    """An integration that is not published: for the handshake of Meta, and for captures. It takes no requests."""
+
+
+class Capture(Message, frozen=True, kw_only=True, tag_field="kind", tag="capture"):
+    """An armed sample capture. `id` is the integration's, `expires_at` RFC 3339; it is deleted when it is over."""
+
+    id: str
+    generation: int
+    expires_at: datetime
+
+
+class ApiKey(Message, frozen=True, kw_only=True, tag_field="kind", tag="api-key"):
+    """The public side of an API key that is not revoked. Without `allowed_ips`, networks in CIDR, from anywhere."""
+
+    id: str
+    workspace: str
+    permissions: tuple[str, ...]
+    expires_at: datetime | None = None
+    allowed_ips: tuple[str, ...] = ()
+
+
+class SigningKey(Message, frozen=True, kw_only=True, tag_field="kind", tag="signing-key"):
+    """The public key that verifies tokens whose header has its id as ``kid``: RS512, PEM (SubjectPublicKeyInfo)."""
+
+    id: str
+    workspace: str
+    public_key: str
 
 
 class BusinessEvent(Message, frozen=True, kw_only=True, tag_field="kind", tag="business-event"):
@@ -97,20 +167,39 @@ class BusinessEvent(Message, frozen=True, kw_only=True, tag_field="kind", tag="b
     time_zone: str = "UTC"
 
 
+class Sample(Message, frozen=True, kw_only=True, tag_field="kind", tag="sample"):
+    """A request that a capture has seen, on ``inlet.samples``. `body` is the sender's bytes."""
+
+    integration_id: str
+    generation: int
+    received_at: str
+    headers: dict[str, str]
+    body: msgspec.Raw
+
+
+class RefusedSample(Message, frozen=True, kw_only=True, tag_field="kind", tag="refused"):
+    """A request that was refused while a capture was armed, and why, in words for the integration's owner."""
+
+    integration_id: str
+    generation: int
+    received_at: str
+    status: int
+    reason: str
+
+
 class Undecodable(Struct, frozen=True, kw_only=True):
     """A definition that this version cannot read. It exists, so it is never treated as deleted."""
 
     reason: str
 
 
-Definition = Integration | BusinessEvent
+Definition = Integration | DraftIntegration | Capture | ApiKey | SigningKey | BusinessEvent
 _DEFINITION: Final = msgspec.json.Decoder(Definition)
 
 
 def definition_key(definition: Definition) -> bytes:
-    """The record key on the compacted topic: ``integration/<id>`` or ``business-event/<id>``."""
-    kind = "integration" if isinstance(definition, Integration) else "business-event"
-    return f"{kind}/{definition.id}".encode()
+    """The record key on the compacted topic: ``<kind>/<id>``, such as ``integration/<id>``."""
+    return f"{type(definition).__struct_config__.tag}/{definition.id}".encode()
 
 
 def decode_definition(value: bytes) -> Definition | Undecodable:

@@ -96,7 +96,7 @@ def _icon(given: str | None, faults: list[Fault]) -> str | None:
 def _auth(given: Auth, faults: list[Fault]) -> messages.NoAuth:
     if given.kind != "none":
         faults.append(Fault("auth.kind", f"'{given.kind}' is not available yet, only 'none' is"))
-    return messages.NoAuth(kind="none")
+    return messages.NoAuth()
 
 
 def _deduplication(given: Deduplication | None, faults: list[Fault]) -> messages.Deduplication | None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from libs.definitions import Changes
 from libs.filters import Filter, Matcher, compile_matcher, parse
-from libs.messages import BusinessEvent, BusinessEventRef, Integration, Undecodable
+from libs.messages import BusinessEvent, BusinessEventRef, Definition, Undecodable
 
 Matchers = Mapping[str, Matcher[BusinessEventRef]]
 Rule = tuple[BusinessEventRef, Filter, ZoneInfo]
@@ -50,7 +50,7 @@ class Rules:
         self.matchers = {**kept, **compiled}
         self.loaded.set()
 
-    def _replace(self, key: str, definition: Integration | BusinessEvent | Undecodable | None) -> set[str]:
+    def _replace(self, key: str, definition: Definition | Undecodable | None) -> set[str]:
         """Note one definition; the integrations that it has left or joined."""
         touched: set[str] = set()
         if key in self._integrations:
@@ -68,7 +68,7 @@ class Rules:
                 pass
             case Undecodable(reason=reason):
                 raise UnusableBusinessEventError(key, reason)
-            case Integration():
+            case _:
                 raise UnusableBusinessEventError(key, "it is not a Business Event")
         return touched
 

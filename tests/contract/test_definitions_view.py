@@ -56,7 +56,7 @@ async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
 
 
 def an_integration(unique: str, version: int = 1) -> Integration:
-    return Integration(id=unique, workspace="w", name="n", version=version, auth=NoAuth(kind="none"))
+    return Integration(id=unique, workspace="w", name="n", version=version, auth=NoAuth())
 
 
 async def put(producer: AIOKafkaProducer, integration: Integration, *, deleted: bool = False) -> None:

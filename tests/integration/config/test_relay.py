@@ -64,10 +64,10 @@ async def test_what_an_author_does_arrives_on_the_topic_in_order(kafka: str, tmp
             workspace=workspace,
             name="First",
             version=1,
-            auth=NoAuth(kind="none"),
+            auth=NoAuth(),
             deduplication=Deduplication(parameters=("headers.x-id",), on_redis_down="accept"),
         )
-        second = Integration(id=integration_id, workspace=workspace, name="Second", version=2, auth=NoAuth(kind="none"))
+        second = Integration(id=integration_id, workspace=workspace, name="Second", version=2, auth=NoAuth())
         assert await topic.history("integration", integration_id, 3) == [first, second, None]
 
         active = BusinessEvent(
@@ -148,7 +148,7 @@ async def test_a_crash_before_the_rows_are_deleted_repeats_them_and_ends_in_the_
 
 async def test_an_older_relay_that_wakes_up_again_cannot_publish(kafka: str, unique: str) -> None:
     def version(number: int) -> Pending:
-        definition = Integration(id=unique, workspace="w", name="x", version=number, auth=NoAuth(kind="none"))
+        definition = Integration(id=unique, workspace="w", name="x", version=number, auth=NoAuth())
         return Pending(number, f"integration/{unique}", msgspec.json.encode(definition).decode())
 
     async with definitions_topic(kafka) as topic:

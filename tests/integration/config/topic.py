@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 
 from libs import topics
-from libs.messages import BusinessEvent, Integration, Undecodable, decode_definition
+from libs.messages import Definition, Undecodable, decode_definition
 
-State = Integration | BusinessEvent | Undecodable | None
+State = Definition | Undecodable | None
 
 
 class DefinitionsTopic:

@@ -50,7 +50,7 @@ class Ingress:
                 workspace="w",
                 name="Ümlaut",
                 version=version,
-                auth=NoAuth(kind="none"),
+                auth=NoAuth(),
                 deduplication=rules,
             )
         )

@@ -23,7 +23,7 @@ WORKSPACE = Workspace(id="w1", name="Acme", time_zone="Europe/Warsaw")
 
 
 def draft(name: str = "first") -> Draft:
-    return Draft(name=name, auth=messages.NoAuth(kind="none"))
+    return Draft(name=name, auth=messages.NoAuth())
 
 
 def integration() -> Integration:
@@ -46,7 +46,7 @@ def test_publishing_makes_the_draft_live_under_the_next_version() -> None:
     once = publish(integration(), NOW)
     twice = publish(save(once, draft("second"), LATER), LATER)
     assert integration_message(WORKSPACE, twice) == messages.Integration(
-        id="i1", workspace="w1", name="second", version=2, auth=messages.NoAuth(kind="none")
+        id="i1", workspace="w1", name="second", version=2, auth=messages.NoAuth()
     )
     assert not twice.has_unpublished_changes
 

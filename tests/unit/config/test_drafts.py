@@ -20,7 +20,7 @@ from services.config.errors import InvalidError
 DRAFT = Draft(
     name="Complaints",
     icon="bell",
-    auth=messages.NoAuth(kind="none"),
+    auth=messages.NoAuth(),
     deduplication=messages.Deduplication(parameters=("body.id",), on_redis_down="accept"),
 )
 

@@ -29,9 +29,7 @@ class Bench:
         self.acceptance = Acceptance(self.log, self.claims, lambda: 7)
 
     async def send(self, rules: Deduplication | None, body: dict[str, object]) -> HttpAnswer:
-        integration = Integration(
-            id=ID, workspace="w", name="n", version=1, auth=NoAuth(kind="none"), deduplication=rules
-        )
+        integration = Integration(id=ID, workspace="w", name="n", version=1, auth=NoAuth(), deduplication=rules)
         route = updated({}, {f"integration/{ID}": integration})[ID]
         assert isinstance(route, Route)
         return await self.acceptance.accept(route, {"x-form-id": "7"}, body, msgspec.json.encode(body))

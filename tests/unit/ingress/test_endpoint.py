@@ -31,7 +31,7 @@ class Server:
         self.endpoint = Endpoint(self.snapshot, Acceptance(self.log, MemoryClaims(), lambda: 7), settings)
 
     async def load(self) -> None:
-        integration = Integration(id=ID, workspace="w", name="n", version=1, auth=NoAuth(kind="none"))
+        integration = Integration(id=ID, workspace="w", name="n", version=1, auth=NoAuth())
         newer = Undecodable(reason="a later version")
         await self.snapshot.apply({f"integration/{ID}": integration, f"integration/{NEWER}": newer})
 

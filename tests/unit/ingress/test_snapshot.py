@@ -20,9 +20,7 @@ KEY = f"integration/{ID}"
 
 
 def an_integration(*, version: int = 1, deduplication: Deduplication | None = None) -> Integration:
-    return Integration(
-        id=ID, workspace="w", name="Ümlaut", version=version, auth=NoAuth(kind="none"), deduplication=deduplication
-    )
+    return Integration(id=ID, workspace="w", name="Ümlaut", version=version, auth=NoAuth(), deduplication=deduplication)
 
 
 async def test_nothing_can_be_found_before_the_definitions_are_loaded() -> None:

@@ -15,7 +15,7 @@ class Record(NamedTuple):
 
 
 def _integration(version: int) -> Integration:
-    return Integration(id="i", workspace="w", name="n", version=version, auth=NoAuth(kind="none"))
+    return Integration(id="i", workspace="w", name="n", version=version, auth=NoAuth())
 
 
 KEYS = st.sampled_from([b"integration/a", b"integration/b", b"business-event/c"])

@@ -58,7 +58,7 @@ def test_missing_metadata_is_named() -> None:
             workspace="w",
             name="n",
             version=2,
-            auth=NoAuth(kind="none"),
+            auth=NoAuth(),
             deduplication=Deduplication(parameters=("body.a",)),
         ),
         BusinessEvent(
@@ -90,7 +90,7 @@ def test_what_this_version_cannot_read_is_there_but_undecodable(value: bytes) ->
 
 def test_fields_of_a_later_version_are_passed_over() -> None:
     value = b'{"kind":"integration","id":"i","workspace":"w","name":"n","version":1,"auth":{"kind":"none","x":1},"y":2}'
-    assert decode_definition(value) == Integration(id="i", workspace="w", name="n", version=1, auth=NoAuth(kind="none"))
+    assert decode_definition(value) == Integration(id="i", workspace="w", name="n", version=1, auth=NoAuth())
 
 
 def test_an_integration_that_does_not_say_how_it_authenticates_is_not_open() -> None:

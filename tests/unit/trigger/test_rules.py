@@ -60,7 +60,7 @@ async def test_only_the_integrations_of_changed_business_events_are_compiled_ane
     rules = Rules()
     await rules.apply(changes(business_event("a"), business_event("b", integration="j")))
     before = rules.matchers
-    integration = Integration(id="i", workspace="w", name="I", version=2, auth=NoAuth(kind="none"))
+    integration = Integration(id="i", workspace="w", name="I", version=2, auth=NoAuth())
     await rules.apply({"integration/i": integration, **changes(business_event("c", integration="j"))})
     assert rules.matchers["i"] is before["i"]
     assert rules.matchers["j"] is not before["j"]
@@ -77,7 +77,7 @@ async def test_business_events_of_one_integration_stay_out_of_the_memory_of_othe
     "unusable",
     [
         Undecodable(reason="Object contains unknown state"),
-        Integration(id="a", workspace="w", name="A", version=1, auth=NoAuth(kind="none")),
+        Integration(id="a", workspace="w", name="A", version=1, auth=NoAuth()),
         business_event("a", HIGH | {"operator": "SOUNDS_LIKE"}),
         msgspec.structs.replace(business_event("a"), time_zone="Middle/Earth"),
         msgspec.structs.replace(business_event("a"), time_zone="../etc"),

@@ -1,0 +1,76 @@
+"""Secrets at rest: AES-256-GCM under the master key, bound to the place where they belong.
+
+A sealed text is ``v1.<key id>.<nonce and ciphertext>``, base64url. The associated data names the place, so a sealed
+text that somebody moves to another row or record cannot be opened there (NIST SP 800-38D; nonces are 96 random bits).
+"""
+
+import hashlib
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from libs.settings import SettingsError
+
+KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_VERSION: Final = "v1"
+
+
+class SealedError(Exception):
+    """A sealed text cannot be opened here: it was sealed with another master key, for another place, or altered."""
+
+
+class Sealer:
+    """Seals with the first master key and opens with any of them."""
+
+    def __init__(self, master_keys: str) -> None:
+        """Read ``INLET_MASTER_KEY``: 32 bytes in base64 or base64url, or several such keys with commas between.
+
+        Raises:
+            SettingsError: it is nothing like that. The message does not repeat it.
+        """
+        keys = [_key(one) for one in master_keys.split(",")]
+        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
+        self._first = _key_id(keys[0])
+
+    def seal(self, secret: bytes, place: str) -> str:
+        """Seal a secret for one place, such as ``meta-app-secret/<integration id>``."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + self._ciphers[self._first].encrypt(nonce, secret, place.encode())
+        return f"{_VERSION}.{self._first}.{urlsafe_b64encode(sealed).decode()}"
+
+    def open(self, sealed: str, place: str) -> bytes:
+        """The secret again.
+
+        Raises:
+            SealedError: see there.
+        """
+        version, _, rest = sealed.partition(".")
+        key_id, _, encoded = rest.partition(".")
+        if version != _VERSION or key_id not in self._ciphers:
+            raise SealedError("it was sealed with a master key that is not in INLET_MASTER_KEY")
+        try:
+            raw = urlsafe_b64decode(encoded)
+            return self._ciphers[key_id].decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode())
+        except (InvalidTag, ValueError) as error:
+            raise SealedError("it was altered, or sealed for another place") from error
+
+
+def _key(text: str) -> bytes:
+    encoded = text.strip().replace("+", "-").replace("/", "_")
+    try:
+        key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SettingsError(
+            f"INLET_MASTER_KEY is not {KEY_BYTES} bytes in base64; make one with: openssl rand -base64 {KEY_BYTES}"
+        )
+    return key
+
+
+def _key_id(key: bytes) -> str:
+    return hashlib.sha256(b"inlet master key " + key).hexdigest()[:8]
