@@ -11,10 +11,10 @@ from msgspec import Struct
 from libs.identifiers import new_event_id
 from services.config.definitions import Clock
 from services.config.errors import UnauthenticatedError
-from services.config.identity import Identity, Workspace
+from services.config.identity import ROLES, Identity, User, Workspace
 from services.config.passwords import Passwords
 from services.config.store import accounts
-from services.config.store.accounts import Session, User
+from services.config.store.accounts import Session
 from services.config.store.database import Database
 from services.config.store.migrate import upgrade
 
@@ -32,9 +32,9 @@ class NewSession(Struct, frozen=True, kw_only=True):
 class Accounts:
     """Users and their sessions."""
 
-    def __init__(self, database: Database, *, session_lifetime: timedelta, now: Clock) -> None:
+    def __init__(self, database: Database, passwords: Passwords, *, session_lifetime: timedelta, now: Clock) -> None:
         self._database = database
-        self._passwords = Passwords()
+        self._passwords = passwords
         self._session_lifetime = session_lifetime
         self._now = now
 
@@ -51,11 +51,12 @@ class Accounts:
             await accounts.add_workspace(connection, workspace, self._now())
             user = User(
                 id=new_event_id(),
-                workspace_id=workspace.id,
-                email=_address(email),
+                email=address_of(email),
                 password_hash=await self._passwords.hash(password or _announced_password(email)),
+                permissions=ROLES["administrator"],
+                created_at=self._now(),
             )
-            await accounts.add_user(connection, user, self._now())
+            await accounts.add_user(connection, workspace.id, user)
 
     async def log_in(self, email: str, password: str) -> NewSession:
         """Open a session.
@@ -64,11 +65,11 @@ class Accounts:
             UnauthenticatedError: after the same time and in the same words whether it is the address or the password.
         """
         async with self._database.reading() as connection:
-            user = await accounts.find_user(connection, _address(email))
-        matches = await self._passwords.matches(password, None if user is None else user.password_hash)
-        if user is None or not matches:
+            found = await accounts.find_user(connection, address_of(email))
+        matches = await self._passwords.matches(password, None if found is None else found[1].password_hash)
+        if found is None or not matches:
             raise UnauthenticatedError("The email address or the password is wrong.")
-        now = self._now()
+        (workspace_id, user), now = found, self._now()
         opened = NewSession(token=secrets.token_urlsafe(_TOKEN_BYTES), expires_at=now + self._session_lifetime)
         async with self._database.writing() as connection:
             await accounts.remove_expired_sessions(connection, now)
@@ -76,7 +77,7 @@ class Accounts:
                 connection,
                 Session(
                     token_sha256=_sha256(opened.token),
-                    workspace_id=user.workspace_id,
+                    workspace_id=workspace_id,
                     user_id=user.id,
                     created_at=now,
                     expires_at=opened.expires_at,
@@ -101,7 +102,8 @@ class Accounts:
         return identity
 
 
-def _address(email: str) -> str:
+def address_of(email: str) -> str:
+    """An email address as it is stored."""
     return email.strip().lower()
 
 

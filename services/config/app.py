@@ -11,17 +11,19 @@ from litestar.handlers import asgi
 
 from libs.health import AsgiApp, health_routes
 from libs.lifecycle import Lifecycle, Service
+from libs.sealing import Sealer
 from services.config.accounts import Accounts
 from services.config.business_events import BusinessEvents
 from services.config.definitions import Clock
 from services.config.integrations import Integrations
+from services.config.passwords import Passwords
 from services.config.publisher import DefinitionsPublisher
 from services.config.relay import Relay
 from services.config.rest.business_events import business_event_router
 from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
 from services.config.rest.integrations import IngressUrl, integration_router
 from services.config.rest.openapi import openapi
-from services.config.rest.requests import ApiRequest, identity, session_guard
+from services.config.rest.requests import ApiRequest, identity, permission_guard
 from services.config.rest.sessions import session_routes
 from services.config.settings import Settings
 from services.config.store.database import Database
@@ -39,12 +41,14 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     """The service. It serves whether Kafka is there or not; what it stores is relayed as soon as Kafka is.
 
     Raises:
-        SettingsError: the database is of no kind that is supported.
+        SettingsError: the database is of no kind that is supported, or the master key is none.
     """
     lifecycle = Lifecycle()
     database = Database(settings.database)
-    workspaces = Workspaces(database)
-    accounts = Accounts(database, session_lifetime=timedelta(hours=settings.session_hours), now=now)
+    workspaces = Workspaces(database, now)
+    sealer = Sealer(settings.master_key)
+    passwords = Passwords()
+    accounts = Accounts(database, passwords, session_lifetime=timedelta(hours=settings.session_hours), now=now)
     publisher = DefinitionsPublisher(settings.kafka)
     relay = Relay(Outbox(database), publisher, workspaces)
 
@@ -62,13 +66,13 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     api = Router(
         "/api/v1",
         route_handlers=[*session_routes(), integration_router(), business_event_router()],
-        guards=[session_guard(accounts)],
+        guards=[permission_guard(accounts)],
         request_class=ApiRequest,
         dependencies={
             "identity": Provide(identity),
             "accounts": _given(accounts),
-            "integrations": _given(Integrations(workspaces, now)),
-            "business_events": _given(BusinessEvents(workspaces, now)),
+            "integrations": _given(Integrations(workspaces, sealer)),
+            "business_events": _given(BusinessEvents(workspaces)),
             "ingress_url": _given(IngressUrl(settings.ingress_url)),
             "secure_cookie": _given(settings.config_url.lower().startswith("https://")),
         },

@@ -1,19 +1,20 @@
 """The rules for Business Events, the same for REST and the console."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Final
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from libs.filters import FilterError, compile_matcher, parse
 from libs.identifiers import new_event_id
-from services.config.definitions import BusinessEvent, Clock, business_event_message, revise
+from services.config.definitions import BusinessEvent, revise
 from services.config.errors import Fault, InvalidError, NotFoundError
 from services.config.identity import Identity
 from services.config.pages import Page, page_of
+from services.config.revisions import Expected, check, check_overwrite
 from services.config.store.scope import Scope, Workspaces
 from services.config.texts import check_text
 
@@ -40,12 +41,12 @@ class BusinessEventChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class BusinessEvents:
     """What somebody may do with the Business Events of their workspace.
 
-    Every call that names a Business Event raises `NotFoundError` if the workspace has no such one.
+    Every call that names a Business Event raises `NotFoundError` if the workspace has no such one, and those that
+    expect a revision `OutdatedError` if it is another.
     """
 
-    def __init__(self, workspaces: Workspaces, now: Clock) -> None:
+    def __init__(self, workspaces: Workspaces) -> None:
         self._workspaces = workspaces
-        self._now = now
 
     async def create(self, by: Identity, given: NewBusinessEvent) -> BusinessEvent:
         """A new, active Business Event.
@@ -55,22 +56,21 @@ class BusinessEvents:
         """
         faults: list[Fault] = []
         name, where = check_text(given.name, "name", NAME_LIMIT, faults), check_where(given.where, faults)
-        async with self._workspaces.changing(by.workspace.id) as scope:
+        async with self._workspaces.changing(by) as scope:
             if await scope.integrations.get(str(given.integration_id)) is None:
                 faults.append(Fault("integrationId", "there is no such integration"))
             if faults:
                 raise InvalidError(faults)
-            now = self._now()
             event = BusinessEvent(
                 id=new_event_id(),
                 integration_id=str(given.integration_id),
                 name=name,
                 where=where,
-                created_at=now,
-                updated_at=now,
+                changed_by=by.user_id,
+                created_at=scope.now,
+                updated_at=scope.now,
             )
-            await scope.business_events.add(event)
-            await scope.announce(None, business_event_message(scope.workspace, event))
+            await scope.store("created", None, event)
         return event
 
     async def page(
@@ -85,11 +85,14 @@ class BusinessEvents:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return await _existing(scope, event_id)
 
-    async def change(self, by: Identity, event_id: str, changes: BusinessEventChanges) -> BusinessEvent:
+    async def change(
+        self, by: Identity, event_id: str, changes: BusinessEventChanges, expected: Expected
+    ) -> BusinessEvent:
         """Change it; in force at once if it is active.
 
         Raises:
             InvalidError: what was given breaks a rule.
+            UnseenError: see `revisions`.
         """
         faults: list[Fault] = []
         changed: dict[str, object] = {}
@@ -99,33 +102,42 @@ class BusinessEvents:
             changed["where"] = check_where(changes.where, faults)
         if faults:
             raise InvalidError(faults)
-        return await self._change(by, event_id, lambda before, now: revise(before, now, **changed))
-
-    async def activate(self, by: Identity, event_id: str) -> BusinessEvent:
-        return await self._change(by, event_id, lambda before, now: revise(before, now, state="active"))
-
-    async def pause(self, by: Identity, event_id: str) -> BusinessEvent:
-        """Stop it from triggering until it is activated again."""
-        return await self._change(by, event_id, lambda before, now: revise(before, now, state="paused"))
-
-    async def delete(self, by: Identity, event_id: str) -> None:
-        async with self._workspaces.changing(by.workspace.id) as scope:
-            event = await _existing(scope, event_id)
-            await scope.business_events.remove(event_id)
-            await scope.announce(business_event_message(scope.workspace, event), None)
-
-    async def _change(
-        self, by: Identity, event_id: str, change: Callable[[BusinessEvent, datetime], BusinessEvent]
-    ) -> BusinessEvent:
-        async with self._workspaces.changing(by.workspace.id) as scope:
+        async with self._workspaces.changing(by) as scope:
             before = await _existing(scope, event_id)
-            after = change(before, self._now())
-            if after is not before:
-                await scope.business_events.replace(after)
-                await scope.announce(
-                    business_event_message(scope.workspace, before), business_event_message(scope.workspace, after)
-                )
-            return after
+            check_overwrite(before, expected, by)
+            return await _store(scope, by, "changed", before, changed)
+
+    async def activate(self, by: Identity, event_id: str, expected: Expected) -> BusinessEvent:
+        return await self._set_state(by, event_id, expected, "activated", "active")
+
+    async def pause(self, by: Identity, event_id: str, expected: Expected) -> BusinessEvent:
+        """Stop it from triggering until it is activated again."""
+        return await self._set_state(by, event_id, expected, "paused", "paused")
+
+    async def delete(self, by: Identity, event_id: str, expected: Expected) -> None:
+        async with self._workspaces.changing(by) as scope:
+            event = await _existing(scope, event_id)
+            check(event, expected)
+            await scope.store("deleted", event, None)
+
+    async def _set_state(
+        self, by: Identity, event_id: str, expected: Expected, action: str, state: str
+    ) -> BusinessEvent:
+        async with self._workspaces.changing(by) as scope:
+            before = await _existing(scope, event_id)
+            check(before, expected)
+            return await _store(scope, by, action, before, {"state": state})
+
+
+async def _store(
+    scope: Scope, by: Identity, action: str, before: BusinessEvent, changed: dict[str, object]
+) -> BusinessEvent:
+    after = revise(before, scope.now, **changed)
+    if after is before:
+        return before
+    stored = replace(after, changed_by=by.user_id)
+    await scope.store(action, before, stored)
+    return stored
 
 
 def check_where(given: dict[str, object], faults: list[Fault]) -> dict[str, object]:

@@ -1,30 +1,61 @@
 """What an author may write into an integration, and the draft that it makes."""
 
-import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from libs import messages
-from libs.credentials import is_credential
 from libs.deduplication import PARAMETERS_LIMIT
-from libs.parameters import join, split
+from libs.sealing import Sealer
 from services.config.definitions import Draft
 from services.config.errors import Fault, InvalidError
+from services.config.rules import deduplication_parameter
 from services.config.texts import check_text
 
 NAME_LIMIT: Final = 200
 ICON_LIMIT: Final = 200
-PARAMETER_LIMIT: Final = 1000
 
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+# In a description too: what a description does not say, a client that is made from it cannot know.
+_Secret = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
-class Auth(Struct, frozen=True, kw_only=True):
-    """Who may send. What belongs to kinds that cannot be chosen yet is not looked at."""
+class NoAuth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="none", forbid_unknown_fields=True):
+    """Anyone who knows the URL may send."""
 
-    kind: Literal["none", "jwt", "meta"]
+
+class JwtAuth(
+    Struct, frozen=True, kw_only=True, tag_field="kind", tag="jwt", rename="camel", forbid_unknown_fields=True
+):
+    """Only with a token that was made from this API key."""
+
+    api_key_id: UUID
+
+
+class MetaAuth(
+    Struct, frozen=True, kw_only=True, tag_field="kind", tag="meta", rename="camel", forbid_unknown_fields=True
+):
+    """Signed as the webhooks of Meta are. Secrets are write-only, and stay as they are when they are left out.
+
+    With `keep_previous_app_secret` what was signed with the secret that `app_secret` replaces is accepted too, until
+    it is sent as false.
+    """
+
+    app_secret: _Secret | UnsetType = UNSET
+    verify_token: _Secret | UnsetType = UNSET
+    keep_previous_app_secret: bool = False
+    split_batches: bool | UnsetType = UNSET
+
+
+Auth = NoAuth | JwtAuth | MetaAuth
+
+
+class RateLimit(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`burst` requests at once, and `per_second` in the long run."""
+
+    per_second: Annotated[float, Meta(ge=0.001, le=1_000_000)]
+    burst: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class Deduplication(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -34,26 +65,28 @@ class Deduplication(Struct, frozen=True, kw_only=True, rename="camel", forbid_un
     on_redis_down: Literal["reject", "accept"] = "reject"
 
 
-class NewIntegration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewIntegration(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """An integration as its author writes it."""
 
     name: str
     icon: str | None = None
     auth: Auth
     deduplication: Deduplication | None = None
+    rate_limit: RateLimit | None = None
 
 
-class IntegrationChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IntegrationChanges(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The fields to change; null takes an optional one away."""
 
     name: str | UnsetType = UNSET
     icon: str | UnsetType | None = UNSET
     auth: Auth | UnsetType = UNSET
     deduplication: Deduplication | UnsetType | None = UNSET
+    rate_limit: RateLimit | UnsetType | None = UNSET
 
 
-def new_draft(given: NewIntegration) -> Draft:
-    """The draft of a new integration.
+def new_draft(given: NewIntegration, integration_id: str, sealer: Sealer) -> Draft:
+    """The draft of a new integration, its secrets sealed.
 
     Raises:
         InvalidError: names every fault at once.
@@ -62,27 +95,36 @@ def new_draft(given: NewIntegration) -> Draft:
     draft = Draft(
         name=check_text(given.name, "name", NAME_LIMIT, faults),
         icon=_icon(given.icon, faults),
-        auth=_auth(given.auth, faults),
+        auth=_Authentication(integration_id, sealer, None).read(given.auth, faults),
         deduplication=_deduplication(given.deduplication, faults),
+        rate_limit=_rate_limit(given.rate_limit),
     )
     if faults:
         raise InvalidError(faults)
     return draft
 
 
-def changed_draft(draft: Draft, changes: IntegrationChanges) -> Draft:
+def changed_draft(draft: Draft, changes: IntegrationChanges, integration_id: str, sealer: Sealer) -> Draft:
     """The draft with the given fields changed.
 
     Raises:
         InvalidError: names every fault at once.
     """
     faults: list[Fault] = []
-    name, icon, auth, rules = changes.name, changes.icon, changes.auth, changes.deduplication
+    name, icon, auth, rules, limit = (
+        changes.name,
+        changes.icon,
+        changes.auth,
+        changes.deduplication,
+        changes.rate_limit,
+    )
+    authentication = _Authentication(integration_id, sealer, draft.auth)
     changed = Draft(
         name=draft.name if name is UNSET else check_text(name, "name", NAME_LIMIT, faults),
         icon=draft.icon if icon is UNSET else _icon(icon, faults),
-        auth=draft.auth if auth is UNSET else _auth(auth, faults),
+        auth=draft.auth if auth is UNSET else authentication.read(auth, faults),
         deduplication=draft.deduplication if rules is UNSET else _deduplication(rules, faults),
+        rate_limit=draft.rate_limit if limit is UNSET else _rate_limit(limit),
     )
     if faults:
         raise InvalidError(faults)
@@ -93,10 +135,47 @@ def _icon(given: str | None, faults: list[Fault]) -> str | None:
     return None if given is None else check_text(given, "icon", ICON_LIMIT, faults)
 
 
-def _auth(given: Auth, faults: list[Fault]) -> messages.NoAuth:
-    if given.kind != "none":
-        faults.append(Fault("auth.kind", f"'{given.kind}' is not available yet, only 'none' is"))
-    return messages.NoAuth()
+class _Authentication(Struct, frozen=True):
+    """Reads who may send to one integration, on top of what its draft had."""
+
+    integration_id: str
+    sealer: Sealer
+    before: messages.Auth | None
+
+    def read(self, given: Auth, faults: list[Fault]) -> messages.Auth:
+        match given:
+            case NoAuth():
+                return messages.NoAuth()
+            case JwtAuth():
+                return messages.JwtAuth(api_key_id=str(given.api_key_id))
+            case MetaAuth():
+                return self._meta(given, faults)
+
+    def _meta(self, given: MetaAuth, faults: list[Fault]) -> messages.MetaAuth:
+        before = self.before if isinstance(self.before, messages.MetaAuth) else None
+        kept = before.app_secrets[:1] if before and given.keep_previous_app_secret else ()
+        if given.app_secret is not UNSET:
+            place = messages.app_secret_place(self.integration_id)
+            app_secrets = (self.sealer.seal(given.app_secret.encode(), place), *kept)
+        elif before:
+            app_secrets = before.app_secrets if given.keep_previous_app_secret else before.app_secrets[:1]
+        else:
+            faults.append(Fault("auth.appSecret", "is required"))
+            app_secrets = ()
+        if given.verify_token is not UNSET:
+            place = messages.verify_token_place(self.integration_id)
+            verify_token = self.sealer.seal(given.verify_token.encode(), place)
+        elif before:
+            verify_token = before.verify_token
+        else:
+            faults.append(Fault("auth.verifyToken", "is required"))
+            verify_token = ""
+        split = before.split_batches if before and given.split_batches is UNSET else given.split_batches is True
+        return messages.MetaAuth(app_secrets=app_secrets, verify_token=verify_token, split_batches=split)
+
+
+def _rate_limit(given: RateLimit | None) -> messages.RateLimit | None:
+    return None if given is None else messages.RateLimit(per_second=given.per_second, burst=given.burst)
 
 
 def _deduplication(given: Deduplication | None, faults: list[Fault]) -> messages.Deduplication | None:
@@ -123,30 +202,3 @@ def _parameters(given: Sequence[str], faults: list[Fault]) -> tuple[str, ...]:
             faults.append(Fault(field, "is given twice"))
         accepted.append(parameter)
     return tuple(accepted)
-
-
-def deduplication_parameter(path: str) -> str:
-    """The parameter that a path names, header names in lower case.
-
-    Raises:
-        ValueError: it cannot be chosen; the message completes a sentence that begins with the parameter.
-    """
-    if len(path) > PARAMETER_LIMIT:
-        raise ValueError(f"is longer than {PARAMETER_LIMIT} characters")
-    place, *rest = split(path)
-    if "*" in rest:
-        raise ValueError("must name one value; '*' is for filters only")
-    if place == "body" and rest:
-        return path
-    if place == "headers" and rest:
-        return join(("headers", _header(rest)))
-    raise ValueError("must begin with 'body.' or 'headers.' and name what is there")
-
-
-def _header(rest: Sequence[str]) -> str:
-    name = rest[0].lower()
-    if len(rest) > 1 or not _HEADER_NAME.fullmatch(name):
-        raise ValueError("does not name a header")
-    if is_credential(name):
-        raise ValueError("is a credential; credentials are never kept, so they cannot be compared")
-    return name

@@ -3,11 +3,16 @@
 RequestError
 ├── InvalidError          what was given breaks a rule
 ├── UnauthenticatedError  nobody known asks
+├── ForbiddenError        who asks lacks a permission
 ├── NotFoundError         not in this workspace, which looks the same as nowhere
 ├── ConflictError         what was asked contradicts what is stored
+├── OutdatedError         what was asked is about a state that is no more
+├── UnseenError           what was asked would overwrite somebody else's change, which it does not mention
+├── ThrottledError        asked too often
 └── UnavailableError      the store does not answer; nothing is known to have changed
 """
 
+import math
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -40,12 +45,32 @@ class UnauthenticatedError(RequestError):
     """No session, or a login that fails."""
 
 
+class ForbiddenError(RequestError):
+    """The message names the permission."""
+
+
 class NotFoundError(RequestError):
     """The thing does not exist, or belongs to another workspace."""
 
 
 class ConflictError(RequestError):
     """The faults name what stands in the way."""
+
+
+class OutdatedError(RequestError):
+    """Read again what is there now."""
+
+
+class UnseenError(RequestError):
+    """Say which state the change is for."""
+
+
+class ThrottledError(RequestError):
+    """Trying again after `retry_after_s` helps."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("There were too many attempts. Try again later.")
+        self.retry_after_s = math.ceil(retry_after_s)
 
 
 class UnavailableError(RequestError):

@@ -1,15 +1,19 @@
 """The rules for integrations, the same for REST and the console."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from libs.identifiers import new_event_id
-from services.config.definitions import BusinessEvent, Clock, Integration, integration_message, publish, save, unpublish
+from libs.messages import JwtAuth
+from libs.sealing import Sealer
+from services.config.definitions import BusinessEvent, Draft, Integration, discard_draft, publish, save, unpublish
 from services.config.drafts import IntegrationChanges, NewIntegration, changed_draft, new_draft
-from services.config.errors import ConflictError, Fault, NotFoundError
-from services.config.identity import Identity
+from services.config.errors import ConflictError, Fault, ForbiddenError, InvalidError, NotFoundError
+from services.config.identity import Identity, Permission
 from services.config.pages import Page, page_of
+from services.config.revisions import Expected, check, check_overwrite
 from services.config.store.scope import Scope, Workspaces
 
 _NAMED_AT_MOST: Final = 20
@@ -18,12 +22,13 @@ _NAMED_AT_MOST: Final = 20
 class Integrations:
     """What somebody may do with the integrations of their workspace.
 
-    Every call that names an integration raises `NotFoundError` if the workspace has no such one.
+    Every call that names an integration raises `NotFoundError` if the workspace has no such one, and those that
+    expect a revision `OutdatedError` if it is another.
     """
 
-    def __init__(self, workspaces: Workspaces, now: Clock) -> None:
+    def __init__(self, workspaces: Workspaces, sealer: Sealer) -> None:
         self._workspaces = workspaces
-        self._now = now
+        self._sealer = sealer
 
     async def create(self, by: Identity, given: NewIntegration) -> Integration:
         """A new draft.
@@ -31,10 +36,14 @@ class Integrations:
         Raises:
             InvalidError: what was given breaks a rule.
         """
-        draft, now = new_draft(given), self._now()
-        integration = Integration(id=new_event_id(), draft=draft, created_at=now, updated_at=now)
-        async with self._workspaces.changing(by.workspace.id) as scope:
-            await scope.integrations.add(integration)
+        integration_id = new_event_id()
+        draft = new_draft(given, integration_id, self._sealer)
+        async with self._workspaces.changing(by) as scope:
+            await _check_references(scope, draft)
+            integration = Integration(
+                id=integration_id, draft=draft, changed_by=by.user_id, created_at=scope.now, updated_at=scope.now
+            )
+            await scope.store("created", None, integration)
         return integration
 
     async def page(self, by: Identity, limit: int, before: str | None) -> Page[Integration]:
@@ -46,50 +55,84 @@ class Integrations:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return await existing_integration(scope, integration_id)
 
-    async def change(self, by: Identity, integration_id: str, changes: IntegrationChanges) -> Integration:
+    async def change(
+        self, by: Identity, integration_id: str, changes: IntegrationChanges, expected: Expected
+    ) -> Integration:
         """Change the draft. What is live stays as it is.
 
         Raises:
             InvalidError: what was given breaks a rule.
+            UnseenError: see `revisions`.
         """
-        return await self._change(
-            by, integration_id, lambda before, now: save(before, changed_draft(before.draft, changes), now)
-        )
+        async with self._workspaces.changing(by) as scope:
+            before = await existing_integration(scope, integration_id)
+            check_overwrite(before, expected, by)
+            draft = changed_draft(before.draft, changes, integration_id, self._sealer)
+            if draft.auth != before.draft.auth:
+                await _check_references(scope, draft)
+            return await _store(scope, by, "changed", before, save(before, draft))
 
-    async def publish(self, by: Identity, integration_id: str) -> Integration:
+    async def publish(self, by: Identity, integration_id: str, expected: Expected) -> Integration:
         """Make the draft live under the next version number; nothing happens if it is live already."""
-        return await self._change(by, integration_id, publish)
+        return await self._change(by, integration_id, expected, "published", publish)
 
-    async def unpublish(self, by: Identity, integration_id: str) -> Integration:
+    async def unpublish(self, by: Identity, integration_id: str, expected: Expected) -> Integration:
         """Stop accepting requests; the draft stays."""
-        return await self._change(by, integration_id, unpublish)
+        return await self._change(by, integration_id, expected, "unpublished", unpublish)
 
-    async def delete(self, by: Identity, integration_id: str) -> None:
-        """Forget it.
+    async def discard_draft(self, by: Identity, integration_id: str, expected: Expected) -> Integration:
+        """Make the draft what is live again.
+
+        Raises:
+            ConflictError: nothing is live.
+            UnseenError: see `revisions`.
+        """
+        async with self._workspaces.changing(by) as scope:
+            before = await existing_integration(scope, integration_id)
+            check_overwrite(before, expected, by)
+            if before.published is None:
+                raise ConflictError("Nothing is published that the draft could go back to.")
+            return await _store(scope, by, "draft discarded", before, discard_draft(before))
+
+    async def delete(
+        self, by: Identity, integration_id: str, expected: Expected, *, with_business_events: bool = False
+    ) -> None:
+        """Forget it, and if so confirmed the Business Events that listen to it.
 
         Raises:
             ConflictError: Business Events listen to it; they are named.
+            ForbiddenError: it is published, and who asks may not unpublish it.
         """
-        async with self._workspaces.changing(by.workspace.id) as scope:
+        async with self._workspaces.changing(by) as scope:
             integration = await existing_integration(scope, integration_id)
-            listeners = await scope.business_events.newest(_NAMED_AT_MOST, integration_id=integration_id)
-            if listeners:
+            check(integration, expected)
+            if integration.published is not None and not by.may(Permission.INTEGRATIONS_PUBLISH):
+                raise ForbiddenError(f"It is published: deleting it needs {Permission.INTEGRATIONS_PUBLISH} too.")
+            listeners = await scope.business_events.all(integration_id=integration_id)
+            if listeners and not with_business_events:
                 raise _is_listened_to(listeners)
-            await scope.integrations.remove(integration_id)
-            await scope.announce(integration_message(scope.workspace, integration), None)
+            for listener in listeners:
+                await scope.store("deleted", listener, None)
+            capture = await scope.captures.get(integration_id)
+            if capture is not None:
+                await scope.store("deleted", capture, None)
+            await scope.store("deleted", integration, None)
 
     async def _change(
-        self, by: Identity, integration_id: str, change: Callable[[Integration, datetime], Integration]
+        self,
+        by: Identity,
+        integration_id: str,
+        expected: Expected,
+        action: str,
+        change: Callable[[Integration], Integration],
     ) -> Integration:
-        async with self._workspaces.changing(by.workspace.id) as scope:
+        async with self._workspaces.changing(by) as scope:
             before = await existing_integration(scope, integration_id)
-            after = change(before, self._now())
-            if after is not before:
-                await scope.integrations.replace(after)
-                await scope.announce(
-                    integration_message(scope.workspace, before), integration_message(scope.workspace, after)
-                )
-            return after
+            check(before, expected)
+            after = change(before)
+            if after.published is not None and after is not before:
+                await _check_references(scope, after.published)
+            return await _store(scope, by, action, before, after)
 
 
 async def existing_integration(scope: Scope, integration_id: str) -> Integration:
@@ -99,8 +142,26 @@ async def existing_integration(scope: Scope, integration_id: str) -> Integration
     return integration
 
 
-def _is_listened_to(listeners: list[BusinessEvent]) -> ConflictError:
+async def _store(scope: Scope, by: Identity, action: str, before: Integration, after: Integration) -> Integration:
+    if after is before:
+        return before
+    stored = replace(after, revision=before.revision + 1, changed_by=by.user_id, updated_at=scope.now)
+    await scope.store(action, before, stored)
+    return stored
+
+
+async def _check_references(scope: Scope, draft: Draft) -> None:
+    if not isinstance(draft.auth, JwtAuth):
+        return
+    key = await scope.api_keys.get(draft.auth.api_key_id)
+    if key is None or key.revoked_at is not None:
+        raise InvalidError([Fault("auth.apiKeyId", "there is no such API key, or it is revoked")])
+
+
+def _is_listened_to(listeners: Sequence[BusinessEvent]) -> ConflictError:
+    named = [Fault("businessEvents", f"'{listener.name}' ({listener.id})") for listener in listeners[:_NAMED_AT_MOST]]
     return ConflictError(
-        "Business Events listen to this integration. Delete them first.",
-        [Fault("businessEvents", f"'{listener.name}' ({listener.id})") for listener in listeners],
+        f"Business Events listen to this integration: {len(listeners)}. Delete them first, or with it: "
+        "repeat this with withBusinessEvents=true.",
+        named,
     )

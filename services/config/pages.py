@@ -1,13 +1,19 @@
 """Lists in pages: the newest first, each page telling where the next one begins."""
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from services.config.definitions import BusinessEvent, Integration
 
-RowT = TypeVar("RowT", Integration, BusinessEvent)
+class Row(Protocol):
+    """Anything in a list; ids grow with time."""
+
+    @property
+    def id(self) -> str: ...
+
+
+RowT = TypeVar("RowT", bound=Row)
 
 
 class Page(Struct, Generic[RowT], frozen=True, kw_only=True):

@@ -8,10 +8,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     `database` is ``sqlite:///<file>`` or ``postgresql://...``; `ingress_url` is where senders reach the ingress,
     `config_url` where authors reach this service: behind ``https://`` a session's cookie is never sent without it.
-    Without `admin_password` one is generated and printed once.
+    Without `admin_password` one is generated and printed once. `master_key` is what secrets are sealed under, the same
+    as the ingress's: see `libs.sealing`.
     """
 
     port: Port = 8081
+    master_key: str
     database: str = "sqlite:///inlet.db"
     ingress_url: str = "http://127.0.0.1:8080"
     config_url: str = "http://127.0.0.1:8081"

@@ -5,15 +5,18 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import Router, delete, get, patch, post
+from litestar import Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
 from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent
 from services.config.definitions import BusinessEvent
-from services.config.identity import Identity
+from services.config.identity import Identity, Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
+from services.config.rest.preconditions import IfMatch, tagged
+from services.config.rest.requests import needs
+from services.config.revisions import expected
 
 IntegrationId = Annotated[UUID | None, QueryParameter(name="integrationId", description="Only those of this one.")]
 
@@ -43,17 +46,17 @@ def business_event_router() -> Router:
     return Router("/business-events", route_handlers=handlers, tags=["Business Events"])
 
 
-@post("/", summary="Create a Business Event")
+@post("/", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Create a Business Event")
 async def create(
     data: JSONBody[NewBusinessEvent],
     identity: NamedDependency[Identity],
     business_events: NamedDependency[BusinessEvents],
-) -> BusinessEventAnswer:
+) -> Response[BusinessEventAnswer]:
     """It is active at once."""
-    return _answer(await business_events.create(identity, data))
+    return _tagged(await business_events.create(identity, data), 201)
 
 
-@get("/", summary="List the Business Events")
+@get("/", opt=needs(Permission.INTEGRATIONS_READ), summary="List the Business Events")
 async def page(
     identity: NamedDependency[Identity],
     business_events: NamedDependency[BusinessEvents],
@@ -67,55 +70,63 @@ async def page(
     return BusinessEventsAnswer(items=[_answer(one) for one in found.items], next_cursor=found.next_cursor)
 
 
-@get("/{event_id:uuid}", summary="Read a Business Event")
+@get("/{event_id:uuid}", opt=needs(Permission.INTEGRATIONS_READ), summary="Read a Business Event")
 async def read(
     event_id: FromPath[UUID],
     identity: NamedDependency[Identity],
     business_events: NamedDependency[BusinessEvents],
-) -> BusinessEventAnswer:
+) -> Response[BusinessEventAnswer]:
     """The Business Event as it is in force."""
-    return _answer(await business_events.get(identity, str(event_id)))
+    return _tagged(await business_events.get(identity, str(event_id)))
 
 
-@patch("/{event_id:uuid}", summary="Change a Business Event")
+@patch("/{event_id:uuid}", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Change a Business Event")
 async def change(
     event_id: FromPath[UUID],
     data: JSONBody[BusinessEventChanges],
     identity: NamedDependency[Identity],
     business_events: NamedDependency[BusinessEvents],
-) -> BusinessEventAnswer:
+    if_match: IfMatch = None,
+) -> Response[BusinessEventAnswer]:
     """Only the fields given; in force at once, under the next version number."""
-    return _answer(await business_events.change(identity, str(event_id), data))
+    return _tagged(await business_events.change(identity, str(event_id), data, expected(if_match)))
 
 
-@delete("/{event_id:uuid}", summary="Delete a Business Event")
+@delete("/{event_id:uuid}", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Delete a Business Event")
 async def remove(
     event_id: FromPath[UUID],
     identity: NamedDependency[Identity],
     business_events: NamedDependency[BusinessEvents],
+    if_match: IfMatch = None,
 ) -> None:
     """It triggers nothing any more."""
-    await business_events.delete(identity, str(event_id))
+    await business_events.delete(identity, str(event_id), expected(if_match))
 
 
-@post("/{event_id:uuid}/activate", status_code=200, summary="Activate")
+@post("/{event_id:uuid}/activate", opt=needs(Permission.INTEGRATIONS_WRITE), status_code=200, summary="Activate")
 async def activate(
     event_id: FromPath[UUID],
     identity: NamedDependency[Identity],
     business_events: NamedDependency[BusinessEvents],
-) -> BusinessEventAnswer:
+    if_match: IfMatch = None,
+) -> Response[BusinessEventAnswer]:
     """Let it trigger."""
-    return _answer(await business_events.activate(identity, str(event_id)))
+    return _tagged(await business_events.activate(identity, str(event_id), expected(if_match)))
 
 
-@post("/{event_id:uuid}/pause", status_code=200, summary="Pause")
+@post("/{event_id:uuid}/pause", opt=needs(Permission.INTEGRATIONS_WRITE), status_code=200, summary="Pause")
 async def pause(
     event_id: FromPath[UUID],
     identity: NamedDependency[Identity],
     business_events: NamedDependency[BusinessEvents],
-) -> BusinessEventAnswer:
+    if_match: IfMatch = None,
+) -> Response[BusinessEventAnswer]:
     """Let it trigger nothing until it is activated again."""
-    return _answer(await business_events.pause(identity, str(event_id)))
+    return _tagged(await business_events.pause(identity, str(event_id), expected(if_match)))
+
+
+def _tagged(event: BusinessEvent, status_code: int = 200) -> Response[BusinessEventAnswer]:
+    return tagged(_answer(event), event, status_code)
 
 
 def _answer(event: BusinessEvent) -> BusinessEventAnswer:

@@ -18,11 +18,15 @@ from libs.identifiers import new_event_id
 from services.config.errors import (
     ConflictError,
     Fault,
+    ForbiddenError,
     InvalidError,
     NotFoundError,
+    OutdatedError,
     RequestError,
+    ThrottledError,
     UnauthenticatedError,
     UnavailableError,
+    UnseenError,
 )
 
 log = logging.getLogger(__name__)
@@ -32,8 +36,12 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 _STATUS: Final[dict[type[RequestError], HTTPStatus]] = {
     InvalidError: HTTPStatus.BAD_REQUEST,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    OutdatedError: HTTPStatus.PRECONDITION_FAILED,
+    UnseenError: HTTPStatus.PRECONDITION_REQUIRED,
+    ThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _HEADERS: Final = {
@@ -66,7 +74,8 @@ def error_response(_request: Request[Any, Any, Any], error: Exception) -> Respon
         case RequestError():
             if isinstance(error, UnavailableError):
                 log.warning("the store does not answer: %s", error.__cause__)
-            return _answer(_STATUS[type(error)], error.message, error.faults)
+            later = {"Retry-After": str(error.retry_after_s)} if isinstance(error, ThrottledError) else None
+            return _answer(_STATUS[type(error)], error.message, error.faults, later)
         case ValidationException():
             return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(one) for one in error.extra or ()])
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -11,12 +11,18 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from services.config.accounts import Accounts
-from services.config.errors import Fault, InvalidError, UnauthenticatedError
-from services.config.identity import Identity
+from services.config.errors import Fault, ForbiddenError, InvalidError, UnauthenticatedError
+from services.config.identity import Identity, Permission
 
 SESSION_COOKIE: Final = "inlet_session"
-# The one way to leave a route open; everything else asks for a session.
-OPEN: Final = {"open": True}
+# What a route asks for. One that says nothing is closed to everybody.
+OPEN: Final = {"needs": "nothing"}
+SIGNED_IN: Final = {"needs": "session"}
+
+
+def needs(*permissions: Permission) -> dict[str, object]:
+    """A session of a user with all of these, and access at all."""
+    return {"needs": permissions}
 
 
 class ApiRequest(Request[Identity, str, State]):
@@ -51,17 +57,26 @@ class ApiRequest(Request[Identity, str, State]):
             raise InvalidError([Fault("", "JSON is malformed: not UTF-8, or nested too deep")]) from error
 
 
-def session_guard(accounts: Accounts) -> Guard:
-    """Lets nobody in without a session, except where a route says `OPEN`."""
+def permission_guard(accounts: Accounts) -> Guard:
+    """Lets in whoever has what a route asks for."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        if handler.opt.get("open") is True:
+        needed = handler.opt.get("needs")
+        if needed == OPEN["needs"]:
             return
         token = _token(connection)
         if token is None:
             raise UnauthenticatedError("A session is needed: log in, and send its token as bearer or cookie.")
-        connection.scope["user"] = await accounts.identify(token)
+        identity = await accounts.identify(token)
+        connection.scope["user"] = identity
         connection.scope["auth"] = token
+        if needed == SIGNED_IN["needs"]:
+            return
+        if not isinstance(needed, tuple):
+            raise ForbiddenError("Nobody may do this.")
+        lacking = [permission for permission in (Permission.AUTOMATION_ACCESS, *needed) if not identity.may(permission)]
+        if lacking:
+            raise ForbiddenError(f"This needs the permission {lacking[-1]}.")
 
     return guard
 

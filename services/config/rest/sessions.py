@@ -11,8 +11,8 @@ from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from services.config.accounts import Accounts
-from services.config.identity import Identity
-from services.config.rest.requests import OPEN, SESSION_COOKIE, ApiRequest
+from services.config.identity import Identity, Permissions, role_of
+from services.config.rest.requests import OPEN, SESSION_COOKIE, SIGNED_IN, ApiRequest
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +42,8 @@ class MeAnswer(Struct, frozen=True, kw_only=True):
 
     id: str
     email: str
+    permissions: Permissions
+    role: str | None
     workspace: WorkspaceAnswer
 
 
@@ -65,7 +67,7 @@ async def log_in(
     return Response(SessionAnswer(token=session.token, expires_at=session.expires_at), cookies=[cookie])
 
 
-@delete("/session", summary="Log out", tags=["Session"])
+@delete("/session", opt=SIGNED_IN, summary="Log out", tags=["Session"])
 async def log_out(request: ApiRequest, accounts: NamedDependency[Accounts]) -> Response[None]:
     """End the session of this request."""
     await accounts.log_out(request.auth)
@@ -74,12 +76,14 @@ async def log_out(request: ApiRequest, accounts: NamedDependency[Accounts]) -> R
     return response
 
 
-@get("/me", summary="Who am I", tags=["Session"])
+@get("/me", opt=SIGNED_IN, summary="Who am I", tags=["Session"])
 async def me(identity: NamedDependency[Identity]) -> MeAnswer:
     """The user and the workspace of the session."""
     workspace = identity.workspace
     return MeAnswer(
         id=identity.user_id,
         email=identity.email,
+        permissions=identity.permissions,
+        role=role_of(identity.permissions),
         workspace=WorkspaceAnswer(id=workspace.id, name=workspace.name, time_zone=workspace.time_zone),
     )

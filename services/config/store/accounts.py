@@ -7,17 +7,8 @@ from msgspec.structs import asdict
 from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.config.identity import Identity, Workspace
+from services.config.identity import Identity, User, Workspace
 from services.config.store.schema import sessions, users, workspaces
-
-
-class User(Struct, frozen=True, kw_only=True):
-    """Somebody who may sign in. The address is in lower case."""
-
-    id: str
-    workspace_id: str
-    email: str
-    password_hash: str
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -30,11 +21,15 @@ class Session(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-async def find_user(connection: AsyncConnection, email: str) -> User | None:
+async def find_user(connection: AsyncConnection, email: str) -> tuple[str, User] | None:
+    """The user with this address and the id of their workspace."""
     columns = [users.c[name] for name in User.__struct_fields__]
-    rows = await connection.execute(select(*columns).where(users.c.email == email))
+    rows = await connection.execute(select(users.c.workspace_id, *columns).where(users.c.email == email))
     row = rows.one_or_none()
-    return None if row is None else User(**row._asdict())
+    if row is None:
+        return None
+    fields = row._asdict()
+    return fields.pop("workspace_id"), User(**fields)
 
 
 async def has_users(connection: AsyncConnection) -> bool:
@@ -45,8 +40,8 @@ async def add_workspace(connection: AsyncConnection, workspace: Workspace, now: 
     await connection.execute(insert(workspaces).values(**asdict(workspace), created_at=now))
 
 
-async def add_user(connection: AsyncConnection, user: User, now: datetime) -> None:
-    await connection.execute(insert(users).values(**asdict(user), created_at=now))
+async def add_user(connection: AsyncConnection, workspace_id: str, user: User) -> None:
+    await connection.execute(insert(users).values(**asdict(user), workspace_id=workspace_id))
 
 
 async def add_session(connection: AsyncConnection, session: Session) -> None:
@@ -57,6 +52,10 @@ async def remove_session(connection: AsyncConnection, token_sha256: str) -> None
     await connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
 
 
+async def remove_sessions_of(connection: AsyncConnection, user_id: str) -> None:
+    await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+
+
 async def remove_expired_sessions(connection: AsyncConnection, now: datetime) -> None:
     await connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
 
@@ -64,7 +63,9 @@ async def remove_expired_sessions(connection: AsyncConnection, now: datetime) ->
 async def find_identity(connection: AsyncConnection, token_sha256: str, now: datetime) -> Identity | None:
     """Whose session this is, unless it has expired."""
     query = (
-        select(users.c.id, users.c.email, workspaces.c.id, workspaces.c.name, workspaces.c.time_zone)
+        select(
+            users.c.id, users.c.email, users.c.permissions, workspaces.c.id, workspaces.c.name, workspaces.c.time_zone
+        )
         .select_from(sessions)
         .join(users, users.c.id == sessions.c.user_id)
         .join(workspaces, workspaces.c.id == sessions.c.workspace_id)
@@ -73,6 +74,6 @@ async def find_identity(connection: AsyncConnection, token_sha256: str, now: dat
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    user_id, email, workspace_id, name, time_zone = row
+    user_id, email, permissions, workspace_id, name, time_zone = row
     workspace = Workspace(id=workspace_id, name=name, time_zone=time_zone)
-    return Identity(user_id=user_id, email=email, workspace=workspace)
+    return Identity(user_id=user_id, email=email, permissions=permissions, workspace=workspace)

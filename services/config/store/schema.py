@@ -1,7 +1,7 @@
 """The tables. The migrations create them; a test holds the two together."""
 
 from datetime import UTC, datetime
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -21,7 +21,10 @@ from sqlalchemy import (
     Uuid,
 )
 
+from libs import messages
+from services.config.audit import Difference
 from services.config.definitions import Draft
+from services.config.identity import Permissions
 
 T = TypeVar("T")
 
@@ -41,7 +44,7 @@ class JsonText(TypeDecorator[T], Generic[T]):
     impl = Text
     cache_ok = True
 
-    def __init__(self, kind: type[T]) -> None:
+    def __init__(self, kind: Any) -> None:  # noqa: ANN401  a type or an alias of one, as msgspec takes it
         super().__init__()
         self.kind = kind
 
@@ -49,7 +52,10 @@ class JsonText(TypeDecorator[T], Generic[T]):
         return None if value is None else msgspec.json.encode(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:  # noqa: ARG002
-        return None if value is None else msgspec.json.decode(value, type=self.kind)
+        if value is None:
+            return None
+        decoded: T = msgspec.json.decode(value, type=self.kind)
+        return decoded
 
 
 class Instant(TypeDecorator[datetime]):
@@ -85,6 +91,7 @@ users: Final = Table(
     _id("workspace_id"),
     Column("email", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
+    Column("permissions", JsonText[Permissions](Permissions), nullable=False),
     Column("created_at", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
     UniqueConstraint("email"),
@@ -111,6 +118,8 @@ integrations: Final = Table(
     Column("draft", JsonText(Draft), nullable=False),
     Column("published", JsonText(Draft)),
     Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("changed_by", Uuid(as_uuid=False)),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
@@ -127,12 +136,81 @@ business_events: Final = Table(
     Column("where", JsonText(dict[str, object]), nullable=False),
     Column("state", String(16), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("changed_by", Uuid(as_uuid=False)),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
     # Both columns: an integration of another workspace cannot be referred to.
     ForeignKeyConstraint(["workspace_id", "integration_id"], ["integrations.workspace_id", "integrations.id"]),
     Index(None, "workspace_id", "integration_id"),
+)
+
+# The secret itself is nowhere: whoever reads this table cannot make a token.
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _id("workspace_id"),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("permissions", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
+    Column("allowed_ips", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("revision", Integer, nullable=False),
+    Column("changed_by", Uuid(as_uuid=False)),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
+    UniqueConstraint("secret_sha256"),
+    Index(None, "workspace_id"),
+)
+
+signing_keys: Final = Table(
+    "signing_keys",
+    metadata,
+    _id(),
+    _id("workspace_id"),
+    Column("sealed_private_key", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("signs_from", Instant),
+    Column("verifies_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
+    Index(None, "workspace_id"),
+)
+
+# The last capture of each integration, whose id it has.
+captures: Final = Table(
+    "captures",
+    metadata,
+    _id(),
+    _id("workspace_id"),
+    Column("generation", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("sample", JsonText[messages.Sample](messages.Sample)),
+    Column("refused", JsonText[tuple[messages.RefusedSample, ...]](tuple[messages.RefusedSample, ...]), nullable=False),
+    ForeignKeyConstraint(["workspace_id", "id"], ["integrations.workspace_id", "integrations.id"], ondelete="CASCADE"),
+)
+
+# Triggers of the database refuse to change or delete what is in it.
+audit_log: Final = Table(
+    "audit_log",
+    metadata,
+    _id(),
+    _id("workspace_id"),
+    Column("at", Instant, nullable=False),
+    Column("user_id", Uuid(as_uuid=False)),
+    Column("user_email", Text, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject_kind", String(32), nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("subject_name", Text, nullable=False),
+    Column("changes", JsonText[dict[str, Difference]](dict[str, Difference]), nullable=False),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
+    Index(None, "workspace_id", "id"),
 )
 
 # Records for the definitions topic, in the order of their ids, which are never used again.

@@ -14,9 +14,10 @@ them is the stored state.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import Final, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import asdict
@@ -24,12 +25,34 @@ from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs import messages
-from services.config.definitions import BusinessEvent, Integration, business_event_message, integration_message, same
-from services.config.identity import Workspace
+from libs.identifiers import new_event_id
+from services.config.audit import AuditEntry, differences, subject_kind
+from services.config.definitions import (
+    ApiKey,
+    BusinessEvent,
+    Capture,
+    Clock,
+    Definition,
+    Integration,
+    SigningKey,
+    messages_of,
+)
+from services.config.identity import Identity, User, Workspace
 from services.config.store import schema
 from services.config.store.database import Database
 
-RowT = TypeVar("RowT", Integration, BusinessEvent)
+RowT = TypeVar("RowT", Integration, BusinessEvent, ApiKey, SigningKey, Capture, User, AuditEntry)
+Stored = Definition | User
+
+_SYSTEM: Final = "system"
+_TABLES: Final[Mapping[type[object], Table]] = {
+    Integration: schema.integrations,
+    BusinessEvent: schema.business_events,
+    ApiKey: schema.api_keys,
+    SigningKey: schema.signing_keys,
+    Capture: schema.captures,
+    User: schema.users,
+}
 
 
 class Rows(Generic[RowT]):
@@ -57,19 +80,10 @@ class Rows(Generic[RowT]):
         rows = await self._connection.execute(query)
         return [self._kind(**row._asdict()) for row in rows]
 
-    async def all(self) -> list[RowT]:
-        rows = await self._connection.execute(select(*self._columns).where(self._mine))
+    async def all(self, **matching: str) -> list[RowT]:
+        query = select(*self._columns).where(self._mine, *(self._table.c[name] == matching[name] for name in matching))
+        rows = await self._connection.execute(query.order_by(self._table.c.id))
         return [self._kind(**row._asdict()) for row in rows]
-
-    async def add(self, row: RowT) -> None:
-        values = {**asdict(row), "workspace_id": self._workspace_id}
-        await self._connection.execute(insert(self._table).values(values))
-
-    async def replace(self, row: RowT) -> None:
-        await self._connection.execute(update(self._table).where(self._is(row.id)).values(asdict(row)))
-
-    async def remove(self, row_id: str) -> None:
-        await self._connection.execute(delete(self._table).where(self._is(row_id)))
 
     @property
     def _mine(self) -> ColumnElement[bool]:
@@ -82,49 +96,110 @@ class Rows(Generic[RowT]):
 class Scope:
     """One workspace in one transaction."""
 
-    def __init__(self, connection: AsyncConnection, workspace: Workspace) -> None:
+    def __init__(self, connection: AsyncConnection, workspace: Workspace, by: Identity | None, now: datetime) -> None:
+        self.connection = connection
         self.workspace = workspace
+        self.now = now
         self.integrations = Rows(connection, workspace.id, Integration, schema.integrations)
         self.business_events = Rows(connection, workspace.id, BusinessEvent, schema.business_events)
-        self._connection = connection
+        self.api_keys = Rows(connection, workspace.id, ApiKey, schema.api_keys)
+        self.signing_keys = Rows(connection, workspace.id, SigningKey, schema.signing_keys)
+        self.captures = Rows(connection, workspace.id, Capture, schema.captures)
+        self.users = Rows(connection, workspace.id, User, schema.users)
+        self.audit_log = Rows(connection, workspace.id, AuditEntry, schema.audit_log)
+        self._by = by
 
     async def live(self) -> list[messages.Definition]:
         """Everything that the other services shall know."""
-        published = [integration_message(self.workspace, one) for one in await self.integrations.all()]
-        events = [business_event_message(self.workspace, one) for one in await self.business_events.all()]
-        return [*(message for message in published if message is not None), *events]
+        stored: list[Definition] = [
+            *await self.signing_keys.all(),
+            *await self.api_keys.all(),
+            *await self.integrations.all(),
+            *await self.business_events.all(),
+            *(one for one in await self.captures.all() if one.expires_at > self.now),
+        ]
+        return [message for definition in stored for message in messages_of(self.workspace, definition)]
 
-    async def announce(self, before: messages.Definition | None, after: messages.Definition | None) -> None:
-        """Tell the other services what has become of a definition; None is what they shall not know."""
-        definition = after or before
-        if definition is None or same(before, after):
+    async def store(self, action: str, before: Stored | None, after: Stored | None) -> None:
+        """Put `after` in the place of `before`, None being nothing; tell the other services, and the audit log."""
+        await self._write(before, after)
+        await self._announce(messages_of(self.workspace, before), messages_of(self.workspace, after))
+        await self._record(action, before, after)
+
+    async def announce(self, definitions: Sequence[messages.Definition]) -> None:
+        """Tell the other services once more what they should know already."""
+        await self._announce([], definitions)
+
+    async def _write(self, before: Stored | None, after: Stored | None) -> None:
+        subject = after or before
+        table = _TABLES[type(subject)]
+        values = asdict(after) if after is not None else {}
+        if before is None:
+            await self.connection.execute(insert(table).values(**values, workspace_id=self.workspace.id))
             return
-        await self._connection.execute(
-            insert(schema.outbox).values(
-                key=messages.definition_key(definition).decode(),
-                value=None if after is None else msgspec.json.encode(after).decode(),
-            )
+        mine = and_(table.c.workspace_id == self.workspace.id, table.c.id == before.id)
+        if after is None:
+            await self.connection.execute(delete(table).where(mine))
+        else:
+            await self.connection.execute(update(table).where(mine).values(values))
+
+    async def _announce(self, before: Sequence[messages.Definition], after: Sequence[messages.Definition]) -> None:
+        """Write what has changed; what is no more comes last, so that nothing is missing in between."""
+        values = {messages.definition_key(one).decode(): msgspec.json.encode(one).decode() for one in after}
+        known = {messages.definition_key(one).decode(): msgspec.json.encode(one).decode() for one in before}
+        records: list[tuple[str, str | None]] = [
+            *((key, value) for key, value in values.items() if known.get(key) != value),
+            *((key, None) for key in known if key not in values),
+        ]
+        for key, value in records:
+            await self.connection.execute(insert(schema.outbox).values(key=key, value=value))
+
+    async def _record(self, action: str, before: Stored | None, after: Stored | None) -> None:
+        subject = after or before
+        if subject is None or isinstance(subject, Capture):  # nothing that anybody configured
+            return
+        entry = AuditEntry(
+            id=new_event_id(),
+            at=self.now,
+            user_id=self._by.user_id if self._by else None,
+            user_email=self._by.email if self._by else _SYSTEM,
+            action=action,
+            subject_kind=subject_kind(subject),
+            subject_id=subject.id,
+            subject_name=subject.name,
+            changes=differences(before, after),
         )
+        await self.connection.execute(insert(schema.audit_log).values(**asdict(entry), workspace_id=self.workspace.id))
 
 
 class Workspaces:
     """The way into a workspace. `committed` is set after every change."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Clock) -> None:
         self.committed = asyncio.Event()
         self._database = database
+        self._now = now
 
     @asynccontextmanager
     async def reading(self, workspace_id: str) -> AsyncIterator[Scope]:
         async with self._database.reading() as connection:
-            yield Scope(connection, await _workspace(connection, workspace_id, lock=False))
+            yield Scope(connection, await _workspace(connection, workspace_id, lock=False), None, self._now())
 
     @asynccontextmanager
-    async def changing(self, workspace_id: str) -> AsyncIterator[Scope]:
+    async def changing(self, by: Identity) -> AsyncIterator[Scope]:
         """Everything in it is stored when it ends, or nothing if it raises. One at a time in each workspace."""
-        async with self._database.writing() as connection:
-            yield Scope(connection, await _workspace(connection, workspace_id, lock=True))
-        self.committed.set()
+        async with self._changing(by.workspace.id, by) as scope:
+            yield scope
+
+    @asynccontextmanager
+    async def tending(self, workspace_id: str) -> AsyncIterator[Scope]:
+        """As `changing`, for what nobody asked for."""
+        async with self._changing(workspace_id, None) as scope:
+            yield scope
+
+    async def ids(self) -> Sequence[str]:
+        async with self._database.reading() as connection:
+            return await _ids(connection)
 
     async def announce_all(self) -> int:
         """Announce everything that is live once more, of all workspaces at once; how many definitions that was.
@@ -133,15 +208,24 @@ class Workspaces:
         """
         count = 0
         async with self._database.writing() as connection:
-            ids = await connection.scalars(select(schema.workspaces.c.id).order_by(schema.workspaces.c.id))
-            for workspace_id in ids.all():
-                scope = Scope(connection, await _workspace(connection, workspace_id, lock=True))
+            for workspace_id in await _ids(connection):
+                scope = Scope(connection, await _workspace(connection, workspace_id, lock=True), None, self._now())
                 waiting = set(await connection.scalars(select(schema.outbox.c.key)))
-                for definition in await scope.live():
-                    if messages.definition_key(definition).decode() not in waiting:
-                        await scope.announce(None, definition)
-                        count += 1
+                live = [one for one in await scope.live() if messages.definition_key(one).decode() not in waiting]
+                await scope.announce(live)
+                count += len(live)
         return count
+
+    @asynccontextmanager
+    async def _changing(self, workspace_id: str, by: Identity | None) -> AsyncIterator[Scope]:
+        async with self._database.writing() as connection:
+            yield Scope(connection, await _workspace(connection, workspace_id, lock=True), by, self._now())
+        self.committed.set()
+
+
+async def _ids(connection: AsyncConnection) -> Sequence[str]:
+    ids = await connection.scalars(select(schema.workspaces.c.id).order_by(schema.workspaces.c.id))
+    return ids.all()
 
 
 async def _workspace(connection: AsyncConnection, workspace_id: str, *, lock: bool) -> Workspace:

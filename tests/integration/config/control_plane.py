@@ -1,6 +1,7 @@
 """The control plane as a test uses it: the real `build()` on a SQLite file, with an administrator logged in."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from services.config.app import Settings, build
 
 EMAIL = "admin@example.com"
 PASSWORD = "correct horse battery"
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 EVERYTHING: dict[str, object] = {}
 
 
@@ -25,6 +27,7 @@ def settings(folder: Path, kafka: str | None = None) -> Settings:
         kafka=kafka or f"{LOOPBACK}:{free_port()}",
         database=f"sqlite:///{folder / 'inlet.db'}",
         ingress_url="https://hooks.example.com/",
+        master_key=MASTER_KEY,
         admin_email=EMAIL,
         admin_password=PASSWORD,
     )

@@ -8,8 +8,7 @@ from services.config.definitions import (
     BusinessEvent,
     Draft,
     Integration,
-    business_event_message,
-    integration_message,
+    messages_of,
     publish,
     revise,
     save,
@@ -35,32 +34,32 @@ def business_event() -> BusinessEvent:
 
 
 def test_saving_changes_the_draft_and_nothing_that_is_live() -> None:
-    live = publish(integration(), NOW)
-    saved = save(live, draft("second"), LATER)
+    live = publish(integration())
+    saved = save(live, draft("second"))
     assert saved.has_unpublished_changes
     assert (saved.state, saved.version, saved.updated_at) == ("published", 1, LATER)
-    assert integration_message(WORKSPACE, saved) == integration_message(WORKSPACE, live)
+    assert messages_of(WORKSPACE, saved) == messages_of(WORKSPACE, live)
 
 
 def test_publishing_makes_the_draft_live_under_the_next_version() -> None:
-    once = publish(integration(), NOW)
-    twice = publish(save(once, draft("second"), LATER), LATER)
-    assert integration_message(WORKSPACE, twice) == messages.Integration(
+    once = publish(integration())
+    twice = publish(save(once, draft("second")), LATER)
+    assert messages_of(WORKSPACE, twice) == messages.Integration(
         id="i1", workspace="w1", name="second", version=2, auth=messages.NoAuth()
     )
     assert not twice.has_unpublished_changes
 
 
 def test_publishing_saving_and_unpublishing_without_a_difference_change_nothing() -> None:
-    new, live = integration(), publish(integration(), NOW)
-    assert publish(live, LATER) is live
-    assert save(live, draft(), LATER) is live
-    assert unpublish(new, LATER) is new
+    new, live = integration(), publish(integration())
+    assert publish(live) is live
+    assert save(live, draft()) is live
+    assert unpublish(new) is new
 
 
 def test_what_is_unpublished_is_unknown_to_the_other_services() -> None:
-    gone = unpublish(publish(integration(), NOW), LATER)
-    assert integration_message(WORKSPACE, gone) is None
+    gone = unpublish(publish(integration()), LATER)
+    assert messages_of(WORKSPACE, gone) is None
     assert (gone.state, gone.draft) == ("draft", draft())
 
 
@@ -74,13 +73,13 @@ def test_two_different_things_are_never_live_under_one_version(done: list[str]) 
         before = current
         match step:
             case "publish":
-                current = publish(current, LATER)
+                current = publish(current)
             case "unpublish":
-                current = unpublish(current, LATER)
+                current = unpublish(current)
             case name:
-                current = save(current, draft(name), LATER)
+                current = save(current, draft(name))
         assert current.version >= before.version
-        assert (current.state == "published") == (integration_message(WORKSPACE, current) is not None)
+        assert (current.state == "published") == (messages_of(WORKSPACE, current) is not None)
         if current.published is not None:
             assert seen.setdefault(current.version, current.published) == current.published
 
@@ -101,7 +100,7 @@ def test_a_filter_that_differs_only_in_1_and_true_is_another_one() -> None:
 
 
 def test_the_message_of_a_business_event_carries_the_time_zone_of_its_workspace() -> None:
-    assert business_event_message(WORKSPACE, business_event()) == messages.BusinessEvent(
+    assert messages_of(WORKSPACE, business_event()) == messages.BusinessEvent(
         id="b1",
         workspace="w1",
         name="High",
