@@ -13,22 +13,27 @@ from libs.health import AsgiApp, health_routes
 from libs.lifecycle import Lifecycle, Service
 from libs.sealing import Sealer
 from services.config.accounts import Accounts
+from services.config.api_keys import ApiKeys
 from services.config.business_events import BusinessEvents
 from services.config.definitions import Clock
 from services.config.integrations import Integrations
 from services.config.passwords import Passwords
 from services.config.publisher import DefinitionsPublisher
 from services.config.relay import Relay
+from services.config.rest.api_keys import api_key_router
 from services.config.rest.business_events import business_event_router
 from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
 from services.config.rest.integrations import IngressUrl, integration_router
 from services.config.rest.openapi import openapi
 from services.config.rest.requests import ApiRequest, identity, permission_guard
 from services.config.rest.sessions import session_routes
+from services.config.rest.tokens import signing_key_router, token_routes
 from services.config.settings import Settings
+from services.config.signing_keys import SigningKeys
 from services.config.store.database import Database
 from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
+from services.config.tokens import Tokens
 
 __all__ = ["Settings", "build"]
 
@@ -49,6 +54,9 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     sealer = Sealer(settings.master_key)
     passwords = Passwords()
     accounts = Accounts(database, passwords, session_lifetime=timedelta(hours=settings.session_hours), now=now)
+    tokens_live = timedelta(minutes=settings.token_minutes)
+    rotation = timedelta(days=settings.signing_key_days)
+    signing_keys = SigningKeys(workspaces, sealer, tokens_live=tokens_live, rotation=rotation)
     publisher = DefinitionsPublisher(settings.kafka)
     relay = Relay(Outbox(database), publisher, workspaces)
 
@@ -57,15 +65,26 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         try:
             await accounts.set_up(settings.admin_email, settings.admin_password)
             lifecycle.spawn("relay", relay.run())
+            lifecycle.spawn("signing keys", signing_keys.run())
             yield
         finally:
             await lifecycle.close()
             await publisher.close()
             await database.close()
 
-    api = Router(
+    v1 = Router(
         "/api/v1",
-        route_handlers=[*session_routes(), integration_router(), business_event_router()],
+        route_handlers=[
+            *session_routes(),
+            integration_router(),
+            business_event_router(),
+            api_key_router(),
+            signing_key_router(),
+        ],
+    )
+    api = Router(
+        "/",
+        route_handlers=[v1, *token_routes()],
         guards=[permission_guard(accounts)],
         request_class=ApiRequest,
         dependencies={
@@ -73,6 +92,9 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "accounts": _given(accounts),
             "integrations": _given(Integrations(workspaces, sealer)),
             "business_events": _given(BusinessEvents(workspaces)),
+            "api_keys": _given(ApiKeys(workspaces, signing_keys)),
+            "signing_keys": _given(signing_keys),
+            "tokens": _given(Tokens(database, workspaces, sealer, tokens_live=tokens_live, now=now)),
             "ingress_url": _given(IngressUrl(settings.ingress_url)),
             "secure_cookie": _given(settings.config_url.lower().startswith("https://")),
         },

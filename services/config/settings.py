@@ -1,5 +1,9 @@
 """The settings of the control plane."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from libs.settings import Port, ServiceSettings
 
 
@@ -20,3 +24,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     admin_email: str = "admin@localhost"
     admin_password: str = ""
     session_hours: int = 12
+    # Of the tokens that senders make from an API key.
+    token_minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
+    # The age at which a signing key gets its successor.
+    signing_key_days: Annotated[int, Meta(ge=1)] = 30

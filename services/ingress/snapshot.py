@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from libs.deduplication import Hasher
 from libs.definitions import Changes
-from libs.messages import Integration, IntegrationRef, Source, ascii_json
+from libs.messages import Integration, IntegrationRef, NoAuth, Source, ascii_json
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
 
@@ -63,7 +63,7 @@ def updated(routes: Routes, changes: Changes) -> Routes:
 
 def _compile(integration_id: str, definition: object) -> Route | HttpAnswer:
     """Prepare a route, or the refusal where the definition is beyond this version."""
-    if isinstance(definition, Integration):
+    if isinstance(definition, Integration) and isinstance(definition.auth, NoAuth):
         reference = IntegrationRef(id=definition.id, name=definition.name, version=definition.version)
         rules = definition.deduplication
         with suppress(ValueError):  # a parameter that is no path as this version reads them

@@ -82,11 +82,20 @@ def permission_guard(accounts: Accounts) -> Guard:
 
 
 def _token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
-    authorization = connection.headers.get("authorization")
-    if authorization is None:
-        return connection.cookies.get(SESSION_COOKIE)
-    scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    if "authorization" in connection.headers:
+        return bearer_token(connection)
+    return connection.cookies.get(SESSION_COOKIE)
+
+
+def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The token in ``Authorization: Bearer``."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Where a request comes from, as the server sees it, through proxies that it trusts."""
+    return connection.client.host if connection.client else ""
 
 
 async def identity(request: ApiRequest) -> Identity:

@@ -126,6 +126,12 @@ class Scope:
         await self._announce(messages_of(self.workspace, before), messages_of(self.workspace, after))
         await self._record(action, before, after)
 
+    async def is_waiting(self, definition: Definition) -> bool:
+        """Whether what the other services shall know of it is still in the outbox."""
+        keys = [messages.definition_key(message).decode() for message in messages_of(self.workspace, definition)]
+        query = select(schema.outbox.c.id).where(schema.outbox.c.key.in_(keys)).limit(1)
+        return await self.connection.scalar(query) is not None
+
     async def announce(self, definitions: Sequence[messages.Definition]) -> None:
         """Tell the other services once more what they should know already."""
         await self._announce([], definitions)

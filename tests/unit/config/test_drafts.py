@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,18 +7,21 @@ from msgspec import UNSET
 
 from libs import messages
 from libs.parameters import flatten, split
+from libs.sealing import Sealer
 from services.config.definitions import Draft
 from services.config.drafts import (
-    Auth,
     Deduplication,
     IntegrationChanges,
+    MetaAuth,
     NewIntegration,
+    NoAuth,
     changed_draft,
-    deduplication_parameter,
     new_draft,
 )
 from services.config.errors import InvalidError
+from services.config.rules import deduplication_parameter
 
+SEALER = Sealer(base64.b64encode(bytes(32)).decode())
 DRAFT = Draft(
     name="Complaints",
     icon="bell",
@@ -26,12 +31,12 @@ DRAFT = Draft(
 
 
 def given_rules(*parameters: str) -> NewIntegration:
-    return NewIntegration(name="x", auth=Auth(kind="none"), deduplication=Deduplication(parameters=parameters))
+    return NewIntegration(name="x", auth=NoAuth(), deduplication=Deduplication(parameters=parameters))
 
 
 def fields_at_fault(integration: NewIntegration) -> list[str]:
     with pytest.raises(InvalidError) as refusal:
-        new_draft(integration)
+        new_draft(integration, "i1", SEALER)
     return [fault.field for fault in refusal.value.faults]
 
 
@@ -101,7 +106,7 @@ def test_every_fault_is_reported_at_its_place() -> None:
     integration = NewIntegration(
         name=" ",
         icon="a\nb",
-        auth=Auth(kind="jwt"),
+        auth=MetaAuth(app_secret="s"),
         deduplication=Deduplication(
             parameters=("body.a", "headers.authorization", "headers.X-A", "headers.x-a", "nowhere")
         ),
@@ -109,7 +114,7 @@ def test_every_fault_is_reported_at_its_place() -> None:
     assert fields_at_fault(integration) == [
         "name",
         "icon",
-        "auth.kind",
+        "auth.verifyToken",
         "deduplication.parameters[1]",
         "deduplication.parameters[3]",
         "deduplication.parameters[4]",
@@ -124,26 +129,58 @@ def test_only_one_to_five_parameters_are_taken(count: int) -> None:
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\x00b", "a\tb", "a\x7fb"])
 def test_a_name_that_cannot_be_shown_is_refused(name: str) -> None:
-    assert fields_at_fault(NewIntegration(name=name, auth=Auth(kind="none"))) == ["name"]
+    assert fields_at_fault(NewIntegration(name=name, auth=NoAuth())) == ["name"]
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "żółć", "👩\u200d🚀", "a  b"])
 def test_any_other_name_is_kept_as_it_is(name: str) -> None:
-    assert new_draft(NewIntegration(name=f" {name} ", auth=Auth(kind="none"))).name == name
+    assert new_draft(NewIntegration(name=f" {name} ", auth=NoAuth()), "i1", SEALER).name == name
 
 
 def test_a_change_touches_only_the_fields_that_are_given() -> None:
-    assert changed_draft(DRAFT, IntegrationChanges()) == DRAFT
-    renamed = changed_draft(DRAFT, IntegrationChanges(name="Claims"))
+    assert changed_draft(DRAFT, IntegrationChanges(), "i1", SEALER) == DRAFT
+    renamed = changed_draft(DRAFT, IntegrationChanges(name="Claims"), "i1", SEALER)
     assert (renamed.name, renamed.icon, renamed.deduplication) == ("Claims", "bell", DRAFT.deduplication)
 
 
 def test_null_takes_an_optional_field_away() -> None:
-    bare = changed_draft(DRAFT, IntegrationChanges(icon=None, deduplication=None, auth=UNSET))
+    bare = changed_draft(DRAFT, IntegrationChanges(icon=None, deduplication=None, auth=UNSET), "i1", SEALER)
     assert (bare.name, bare.icon, bare.deduplication) == ("Complaints", None, None)
 
 
 def test_a_change_is_checked_like_a_new_integration() -> None:
     with pytest.raises(InvalidError) as refusal:
-        changed_draft(DRAFT, IntegrationChanges(name="", auth=Auth(kind="meta")))
-    assert [fault.field for fault in refusal.value.faults] == ["name", "auth.kind"]
+        changed_draft(DRAFT, IntegrationChanges(name="", auth=MetaAuth()), "i1", SEALER)
+    assert [fault.field for fault in refusal.value.faults] == ["name", "auth.appSecret", "auth.verifyToken"]
+
+
+def opened(auth: messages.Auth) -> tuple[list[bytes], bytes]:
+    assert isinstance(auth, messages.MetaAuth)
+    secrets = [SEALER.open(secret, messages.app_secret_place("i1")) for secret in auth.app_secrets]
+    return secrets, SEALER.open(auth.verify_token, messages.verify_token_place("i1"))
+
+
+def change(draft: Draft, auth: MetaAuth) -> Draft:
+    return changed_draft(draft, IntegrationChanges(auth=auth), "i1", SEALER)
+
+
+def test_the_secrets_of_meta_are_sealed_for_their_integration() -> None:
+    draft = new_draft(NewIntegration(name="x", auth=MetaAuth(app_secret="one", verify_token="v")), "i1", SEALER)
+    assert opened(draft.auth) == ([b"one"], b"v")
+
+
+def test_during_a_rotation_the_previous_app_secret_is_accepted_too_and_afterwards_no_more() -> None:
+    draft = new_draft(NewIntegration(name="x", auth=MetaAuth(app_secret="one", verify_token="v")), "i1", SEALER)
+    rotating = change(draft, MetaAuth(app_secret="two", keep_previous_app_secret=True))
+    assert opened(rotating.auth) == ([b"two", b"one"], b"v")
+    still = change(rotating, MetaAuth(keep_previous_app_secret=True, split_batches=True))
+    assert opened(still.auth) == ([b"two", b"one"], b"v")
+    done = change(still, MetaAuth())
+    assert opened(done.auth) == ([b"two"], b"v")
+    assert isinstance(done.auth, messages.MetaAuth)
+    assert done.auth.split_batches
+
+
+def test_a_new_app_secret_replaces_the_old_one_at_once_unless_told_otherwise() -> None:
+    draft = new_draft(NewIntegration(name="x", auth=MetaAuth(app_secret="one", verify_token="v")), "i1", SEALER)
+    assert opened(change(draft, MetaAuth(app_secret="two")).auth) == ([b"two"], b"v")

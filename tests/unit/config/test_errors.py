@@ -9,11 +9,15 @@ from litestar.types import HTTPScope
 from services.config.errors import (
     ConflictError,
     Fault,
+    ForbiddenError,
     InvalidError,
     NotFoundError,
+    OutdatedError,
     RequestError,
+    ThrottledError,
     UnauthenticatedError,
     UnavailableError,
+    UnseenError,
 )
 from services.config.rest.errors import ErrorAnswer, error_response
 
@@ -27,8 +31,12 @@ def answer(error: Exception) -> ErrorAnswer:
 REFUSALS: list[tuple[RequestError, int, str]] = [
     (InvalidError([Fault("name", "is required")]), 400, "Bad Request"),
     (UnauthenticatedError("no"), 401, "Unauthorized"),
+    (ForbiddenError("no"), 403, "Forbidden"),
     (NotFoundError("no"), 404, "Not Found"),
     (ConflictError("no"), 409, "Conflict"),
+    (OutdatedError("no"), 412, "Precondition Failed"),
+    (UnseenError("no"), 428, "Precondition Required"),
+    (ThrottledError(1.5), 429, "Too Many Requests"),
     (UnavailableError(), 503, "Service Unavailable"),
 ]
 
