@@ -24,6 +24,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Port
     log_format: Literal["text", "json"] = "text"
+    # Addresses and networks of proxies whose X-Forwarded-For is believed, with commas.
+    trusted_proxies: str = ""
     # Names this process among its replicas, for static group membership: a restart then disturbs no other.
     instance_id: str = ""
 

@@ -64,7 +64,8 @@ def serve(name: str) -> int:
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(chosen.trusted_proxies),
+        forwarded_allow_ips=chosen.trusted_proxies,
         server_header=False,
         date_header=False,
         # Longer than proxies keep theirs: one that this end closes first costs the proxy's next sender a 502.

@@ -1,5 +1,6 @@
 """What the operator of a local stack may choose, and the secrets that are made for them once."""
 
+import base64
 import secrets
 from pathlib import Path
 from typing import Self
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from deploy.local.ports import free_ports, is_taken
 from deploy.local.state import write_private
+from libs.sealing import KEY_BYTES
 from libs.settings import Port
 
 _PORTS = ("ingress_port", "config_port", "normalizer_port", "trigger_port", "kafka_port", "redis_port")
@@ -61,12 +63,17 @@ class Secrets(Struct, frozen=True, kw_only=True, rename="camel"):
     """What is made once for a state folder."""
 
     admin_password: str
+    master_key: str
 
 
 def remembered_secrets(state: Path) -> Secrets:
     """The secrets of this state folder, made on first use and kept readable by its owner only."""
     path = state / "secrets.json"
-    if not path.exists():
-        made = Secrets(admin_password=secrets.token_urlsafe(12))
-        write_private(path, msgspec.json.encode(made))
+    made = {
+        "adminPassword": secrets.token_urlsafe(12),
+        "masterKey": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
+    }
+    known = msgspec.json.decode(path.read_bytes(), type=dict[str, str]) if path.exists() else {}
+    if made.keys() - known.keys():  # none yet, or those of a release that had fewer
+        write_private(path, msgspec.json.encode({**made, **known}))
     return msgspec.json.decode(path.read_bytes(), type=Secrets)

@@ -103,6 +103,7 @@ async def _prepared(settings: LocalSettings) -> Stack:
     secrets = remembered_secrets(state)
     admin = Admin(email=_ADMIN_EMAIL, password=secrets.admin_password)
     common = {"INLET_KAFKA": kafka.address, "INLET_REDIS": redis.address}
+    sealing = {"INLET_MASTER_KEY": secrets.master_key}
     config = {
         "INLET_DATABASE": f"sqlite:///{state.resolve() / 'inlet.db'}",
         "INLET_ADMIN_EMAIL": admin.email,
@@ -110,8 +111,8 @@ async def _prepared(settings: LocalSettings) -> Stack:
         "INLET_INGRESS_URL": f"http://{LOOPBACK}:{settings.ingress_port}",
     }
     services = [
-        _service("ingress", settings.ingress_port, settings, common),
-        _service("config", settings.config_port, settings, common | config),
+        _service("ingress", settings.ingress_port, settings, common | sealing),
+        _service("config", settings.config_port, settings, common | sealing | config),
         _service("normalizer", settings.normalizer_port, settings, common),
         _service("trigger", settings.trigger_port, settings, common),
     ]

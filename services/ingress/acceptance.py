@@ -69,7 +69,7 @@ class Acceptance:
                 return answers.UNAVAILABLE
             answer = Answer.MISS
         if answer is not Answer.MISS:
-            return _reply(answer, event_id)
+            return _reply(route, answer, event_id)
         # 2. Publish and wait. Without a position nothing is claimed and the sender is told to send again: should
         #    the record turn up after all, it is one more record of this hash for the normalizer.
         position = await self._log.append(record)
@@ -80,10 +80,10 @@ class Acceptance:
             answer = await self._claims.claim(record.key, position)
         except ClaimsUnavailableError:
             return answers.UNAVAILABLE if route.requires_claims else answers.accepted(event_id)
-        return _reply(answer, event_id)
+        return _reply(route, answer, event_id)
 
 
-def _reply(answer: Answer, event_id: str) -> HttpAnswer:
+def _reply(route: Route, answer: Answer, event_id: str) -> HttpAnswer:
     if answer is Answer.DUPLICATE:
-        return answers.DUPLICATE
+        return route.duplicate
     return answers.accepted(event_id) if answer is Answer.GRANTED else answers.ACCEPTED_ELSEWHERE

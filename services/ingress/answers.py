@@ -1,5 +1,7 @@
 """What a sender is told: every outcome of a request as its one HTTP answer, in the order of the checks."""
 
+import math
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from msgspec import json
@@ -22,6 +24,7 @@ def _answer(status: int, body: bytes, *headers: tuple[bytes, bytes], kind: bytes
 # Unknown and not published look the same.
 NOT_FOUND: Final = _answer(404, b"The requested resource could not be found but may be available again in the future.")
 METHOD_NOT_ALLOWED: Final = _answer(405, b"Send a POST request.", (b"allow", b"POST"))
+METHOD_NOT_ALLOWED_BY_META: Final = _answer(405, b"Send a POST request.", (b"allow", b"GET, POST"))
 UNSUPPORTED_TYPE: Final = _answer(415, b"The Content-Type must be application/json.")
 TOO_LARGE: Final = _answer(413, b"The body is too large.")
 UNSUPPORTED_ENCODING: Final = _answer(
@@ -39,7 +42,7 @@ UNAVAILABLE: Final = _answer(503, b"Please send the request again later.", (b"re
 # The event has the id of another request with this hash, which is not known here.
 ACCEPTED_ELSEWHERE: Final = _answer(200, b"OK")
 
-STATUSES: Final = (200, 204, 400, 404, 405, 408, 413, 415, 431, 503)
+STATUSES: Final = (200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 503)
 
 
 def malformed(now_ns: int) -> HttpAnswer:
@@ -56,3 +59,26 @@ def malformed(now_ns: int) -> HttpAnswer:
 def accepted(event_id: str) -> HttpAnswer:
     """The request is durable and will be the event of this id."""
     return HttpAnswer(200, (*ACCEPTED_ELSEWHERE.headers, (b"x-request-id", event_id.encode())), b"OK")
+
+
+def denied(status: int, error: str, now_ns: int) -> HttpAnswer:
+    """The request is not let in: 401 or 403; `now_ns` is Unix time."""
+    moment = datetime.fromtimestamp(now_ns // 10**9, UTC)
+    body = {"status": status, "error": error, "message": "", "timestamp": f"{moment:%Y-%m-%d %H:%M:%S}Z"}
+    return _answer(status, json.encode(body), kind=b"application/json")
+
+
+def token_needed(error: str, now_ns: int) -> HttpAnswer:
+    """As `denied` with 401, where a token would help (RFC 6750, section 3)."""
+    answer = denied(401, error, now_ns)
+    return answer._replace(headers=(*answer.headers, (b"www-authenticate", b"Bearer")))
+
+
+def too_many(wait_s: float) -> HttpAnswer:
+    """The integration's rate limit is reached; there is room again after `wait_s` seconds."""
+    return _answer(429, b"Too many requests.", (b"retry-after", b"%d" % max(1, math.ceil(wait_s))))
+
+
+def challenge(text: bytes) -> HttpAnswer:
+    """The handshake of Meta: the challenge, verbatim, and nothing that a browser could take it for."""
+    return _answer(200, text, (b"x-content-type-options", b"nosniff"))

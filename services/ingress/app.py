@@ -12,14 +12,16 @@ from libs.claims import RedisClaims, connect
 from libs.definitions import DefinitionsView
 from libs.health import AsgiApp, Receive, Scope, Send, health_routes
 from libs.lifecycle import Lifecycle, Service
+from libs.sealing import Sealer
 from services.ingress.acceptance import Acceptance
 from services.ingress.checks import has_body
 from services.ingress.connection import Connection
 from services.ingress.producer import BatchProducer
 from services.ingress.protocol import BoundedHttpProtocol
 from services.ingress.routes import Endpoint
+from services.ingress.samples import Samples
 from services.ingress.settings import Settings
-from services.ingress.snapshot import Snapshot
+from services.ingress.snapshot import Compiler, Snapshot
 
 __all__ = ["HTTP_PROTOCOL", "Settings", "build"]
 
@@ -27,9 +29,13 @@ HTTP_PROTOCOL = BoundedHttpProtocol
 
 
 def build(settings: Settings) -> Service:
-    """Wire the service. It answers as soon as it is served, with 503 until the definitions are loaded."""
+    """Wire the service. It answers as soon as it is served, with 503 until the definitions are loaded.
+
+    Raises:
+        SettingsError: Redis's URL or the master key is none.
+    """
     lifecycle = Lifecycle()
-    snapshot = Snapshot()
+    snapshot = Snapshot(Compiler(Sealer(settings.master_key), settings.replicas))
     view = DefinitionsView(settings.kafka, snapshot.apply)
     connection = Connection(settings.kafka)
     redis = connect(settings.redis, settings.redis_timeout_s)
@@ -37,7 +43,8 @@ def build(settings: Settings) -> Service:
     producer = BatchProducer(
         connection, timeout_s=settings.produce_timeout_s, pending_limit_bytes=settings.pending_limit_bytes
     )
-    endpoint = Endpoint(snapshot, Acceptance(producer, claims, lambda: view.offset), settings)
+    samples = Samples(connection, settings.produce_timeout_s)
+    endpoint = Endpoint(snapshot, Acceptance(producer, claims, lambda: view.offset), samples, settings)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
@@ -46,6 +53,7 @@ def build(settings: Settings) -> Service:
         gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
         yield
         # The server has finished the requests in hand before it gets here.
+        await samples.close()
         await lifecycle.close()
         await redis.aclose()
 

@@ -18,10 +18,11 @@ Reader = asyncio.Task[object]
 
 
 class Body:
-    """One request's body. `finished` is true once its last byte has been received."""
+    """One request's body. `finished` is true once its last byte has been received, `received` then is all of it."""
 
     def __init__(self, receive: Receive) -> None:
         self.finished = False
+        self.received = b""
         self._receive = receive
 
     async def read(self, limits: Settings, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
@@ -38,7 +39,8 @@ class Body:
             if len(received) + len(chunk) > limits.body_limit_bytes:
                 return answers.TOO_LARGE
             if self.finished:
-                return bytes(received) + chunk if received else chunk
+                self.received = bytes(received) + chunk if received else chunk
+                return self.received
             received += chunk
         return answers.STALLED
 

@@ -11,6 +11,7 @@ from libs.credentials import is_credential
 from libs.parameters import fits
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
+from services.ingress.authentication import Denial
 
 # They travel with the record, which Kafka would refuse if a stranger could make it any size.
 HEADERS_LIMIT_BYTES: Final = 64 * 1024
@@ -75,3 +76,27 @@ def decode_body(raw: bytes) -> dict[str, object] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return body if fits(raw, body) else None
+
+
+def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes]], raw: bytes) -> str:
+    """Why a request was refused, for the owner of its integration; never with the value of a credential."""
+    if isinstance(refused, Denial):
+        return refused.reason
+    folded = fold_headers(headers)
+    match refused.status:
+        case 400:
+            return f"The body is not a JSON object within the limits: {_fault_of(raw)}"
+        case 415 if refused is answers.UNSUPPORTED_TYPE:
+            return f"Content-Type is '{folded.get('content-type', '')[:100]}', not application/json"
+        case 429:
+            return "The rate limit of the integration was reached"
+        case _:
+            return refused.body.decode()
+
+
+def _fault_of(raw: bytes) -> str:
+    try:
+        _BODY.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return str(error)[:200]
+    return "it is too deep, or has too many values"

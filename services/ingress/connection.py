@@ -75,6 +75,7 @@ class Connection:
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=BATCH_BYTES,
+                max_request_size=topics.RECORD_LIMIT_BYTES,  # of samples; batches are made elsewhere
                 request_timeout_ms=_REQUEST_TIMEOUT_MS,
             )
             try:

@@ -1,24 +1,38 @@
 """The edge to the senders: the webhook endpoint, as a plain ASGI application because it is the hot path."""
 
 import time
+from http import HTTPStatus
+from typing import NamedTuple
 
 from libs import telemetry
 from libs.health import Receive, Scope, Send
+from libs.messages import Capture
 from services.ingress import answers, checks
 from services.ingress.acceptance import Acceptance
 from services.ingress.answers import HttpAnswer
+from services.ingress.authentication import SIGNATURE_ERRORS, Denial, Request
 from services.ingress.body import Body, Reader
 from services.ingress.patience import Patience
+from services.ingress.samples import Samples
 from services.ingress.settings import Settings
-from services.ingress.snapshot import Snapshot
+from services.ingress.snapshot import Route, Snapshot
+
+
+class Checked(NamedTuple):
+    """A request that has passed all checks; `body` is `raw`, decoded."""
+
+    headers: dict[str, str]
+    body: dict[str, object]
+    raw: bytes
 
 
 class Endpoint:
     """Answers every HTTP request that is not for operators; where no integration is, with 404."""
 
-    def __init__(self, snapshot: Snapshot, acceptance: Acceptance, settings: Settings) -> None:
+    def __init__(self, snapshot: Snapshot, acceptance: Acceptance, samples: Samples, settings: Settings) -> None:
         self._snapshot = snapshot
         self._acceptance = acceptance
+        self._samples = samples
         self._settings = settings
         self._patience: Patience[Reader] = Patience(settings.body_idle_timeout_s, _cancel)
         self._counters = {status: telemetry.REQUESTS.labels(str(status)) for status in answers.STATUSES}
@@ -34,23 +48,68 @@ class Endpoint:
         await _send(answer, body, send, early=not body.finished and checks.has_body(scope["headers"]))
 
     async def _answer(self, scope: Scope, body: Body) -> HttpAnswer | None:
-        """Check in the order of the answers; None if the sender has gone."""
-        route = self._snapshot.find(checks.integration_id(scope["raw_path"]))
+        """Find the integration; None if the sender has gone."""
+        integration_id = checks.integration_id(scope["raw_path"])
+        route = self._snapshot.find(integration_id)
         if isinstance(route, HttpAnswer):
             return route
+        if route.handshake is not None and scope["method"] == "GET":
+            return route.handshake.answer(scope["query_string"], time.time_ns())
+        capture = self._snapshot.view.captures.get(integration_id or "")
+        if capture is not None and capture.expires_at.timestamp() > time.time():
+            return await self._capture(route, capture, scope, body)
+        if route.is_draft:
+            return answers.NOT_FOUND
+        checked = await self._check(route, scope, body)
+        if isinstance(checked, Checked):
+            return await self._acceptance.accept(route, checked.headers, checked.body, checked.raw)
+        return _refusal(checked)
+
+    async def _capture(self, route: Route, capture: Capture, scope: Scope, body: Body) -> HttpAnswer | None:
+        """As always, with a copy for the author of what comes and of what is refused. A draft only takes the copy."""
+        checked = await self._check(route, scope, body)
+        if not isinstance(checked, Checked):
+            if checked is not None:
+                status = checked.status
+                self._samples.refuse(capture, status, checks.reason_of(checked, scope["headers"], body.received))
+            return _refusal(checked)
+        if route.is_draft:
+            written = await self._samples.write(capture, checked.headers, checked.raw)
+            return answers.ACCEPTED_ELSEWHERE if written else answers.UNAVAILABLE
+        self._samples.copy(capture, checked.headers, checked.raw)
+        return await self._acceptance.accept(route, checked.headers, checked.body, checked.raw)
+
+    async def _check(self, route: Route, scope: Scope, body: Body) -> Checked | Denial | HttpAnswer | None:
+        """Check in the order of the answers; None if the sender has gone."""
         if checks.are_too_large(scope["headers"]):
             return answers.HEADERS_TOO_LARGE
         headers = checks.fold_headers(scope["headers"])
         refusal = checks.refuse_head(scope["method"], headers, self._settings.body_limit_bytes)
         if refusal is not None:
-            return refusal
+            by_meta = refusal is answers.METHOD_NOT_ALLOWED and route.handshake is not None
+            return answers.METHOD_NOT_ALLOWED_BY_META if by_meta else refusal
         raw = await body.read(self._settings, self._patience)
         if not isinstance(raw, bytes):
             return raw
+        if route.authenticator is not None:
+            address = scope["client"][0] if scope["client"] else ""
+            request = Request(scope["headers"], address, raw, time.time())
+            denial = route.authenticator.check(request, self._snapshot.view.keyring)
+            if denial is not None:
+                return denial
+        wait_s = route.bucket.take(time.monotonic()) if route.bucket is not None else 0
+        if wait_s:
+            return answers.too_many(wait_s)
         decoded = checks.decode_body(raw)
-        if decoded is None:
-            return answers.malformed(time.time_ns())
-        return await self._acceptance.accept(route, headers, decoded, raw)
+        return answers.malformed(time.time_ns()) if decoded is None else Checked(headers, decoded, raw)
+
+
+def _refusal(refused: Denial | HttpAnswer | None) -> HttpAnswer | None:
+    if not isinstance(refused, Denial):
+        return refused
+    if refused.status == HTTPStatus.UNAUTHORIZED and refused.error not in SIGNATURE_ERRORS:
+        return answers.token_needed(refused.error, time.time_ns())
+    return answers.denied(refused.status, refused.error, time.time_ns())
 
 
 def _cancel(reader: Reader) -> None:

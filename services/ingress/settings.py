@@ -14,6 +14,10 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     port: Port = 8080
     redis: str
+    # What secrets in the definitions are sealed under; the same as the config service's.
+    master_key: str
+    # How many ingress processes share the rate limits of integrations.
+    replicas: Annotated[int, Meta(ge=1)] = 1
     body_limit_bytes: Annotated[int, Meta(gt=0, le=BODY_BYTES_LIMIT)] = BODY_BYTES_LIMIT
     # Between two pieces of a body, and for all of it.
     body_idle_timeout_s: Seconds = 10

@@ -1,6 +1,7 @@
 """The ingress as a process, what its authors put on the definitions topic, and what it leaves on the requests topic."""
 
 import asyncio
+import base64
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from libs import topics
 from libs.messages import SOURCE, Deduplication, Integration, NoAuth, definition_key
 from tests.consuming import read_all
 from tests.eventually import eventually
+
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 
 
 class Ingress:
@@ -98,6 +101,7 @@ async def serving(
         return True
 
     environment = {"INLET_KAFKA": kafka, "INLET_REDIS": redis, "INLET_PORT": address.rpartition(":")[2]}
+    environment["INLET_MASTER_KEY"] = MASTER_KEY
     program = Program(
         name="ingress",
         command=(sys.executable, "-m", "services", "ingress"),

@@ -11,7 +11,8 @@ from libs.messages import Deduplication, Integration, NoAuth, decode_metadata
 from services.ingress import answers
 from services.ingress.acceptance import Acceptance
 from services.ingress.answers import HttpAnswer
-from services.ingress.snapshot import Route, updated
+from services.ingress.snapshot import Route
+from tests.unit.ingress.compiling import published
 from tests.unit.ingress.memory import MemoryClaims, MemoryLog
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -30,7 +31,7 @@ class Bench:
 
     async def send(self, rules: Deduplication | None, body: dict[str, object]) -> HttpAnswer:
         integration = Integration(id=ID, workspace="w", name="n", version=1, auth=NoAuth(), deduplication=rules)
-        route = updated({}, {f"integration/{ID}": integration})[ID]
+        route = published({f"integration/{ID}": integration})[ID]
         assert isinstance(route, Route)
         return await self.acceptance.accept(route, {"x-form-id": "7"}, body, msgspec.json.encode(body))
 

@@ -8,10 +8,13 @@ from libs.messages import Integration, NoAuth, Undecodable
 from libs.telemetry import registry_of
 from services.ingress import answers, body
 from services.ingress.acceptance import Acceptance
+from services.ingress.connection import Connection
 from services.ingress.routes import Endpoint
+from services.ingress.samples import Samples
 from services.ingress.settings import Settings
 from services.ingress.snapshot import Snapshot
 from tests.unit.ingress.asgi import GONE, Answered, Message, Sender, chunk
+from tests.unit.ingress.compiling import COMPILER
 from tests.unit.ingress.memory import MemoryClaims, MemoryLog
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -26,9 +29,11 @@ class Server:
 
     def __init__(self) -> None:
         self.log = MemoryLog()
-        self.snapshot = Snapshot()
-        settings = Settings(kafka="", redis="", body_limit_bytes=100, body_idle_timeout_s=0.05)
-        self.endpoint = Endpoint(self.snapshot, Acceptance(self.log, MemoryClaims(), lambda: 7), settings)
+        self.snapshot = Snapshot(COMPILER)
+        settings = Settings(kafka="", redis="", master_key="", body_limit_bytes=100, body_idle_timeout_s=0.05)
+        acceptance = Acceptance(self.log, MemoryClaims(), lambda: 7)
+        samples = Samples(Connection(settings.kafka), settings.produce_timeout_s)
+        self.endpoint = Endpoint(self.snapshot, acceptance, samples, settings)
 
     async def load(self) -> None:
         integration = Integration(id=ID, workspace="w", name="n", version=1, auth=NoAuth())
@@ -40,7 +45,14 @@ class Server:
     ) -> Answered:
         answered = Answered()
         path = f"/automation-endpoint/endpoints/authorized/{of}/trigger"
-        scope: Message = {"type": "http", "method": method, "raw_path": path.encode(), "headers": list(headers)}
+        scope: Message = {
+            "type": "http",
+            "method": method,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": list(headers),
+            "client": ("127.0.0.1", 1),
+        }
         await self.endpoint(scope, Sender(messages).receive, answered.send)
         return answered
 
