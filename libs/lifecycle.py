@@ -17,6 +17,8 @@ class Lifecycle:
 
     def __init__(self) -> None:
         self.failure: BaseException | None = None
+        # Set as soon as the server is told to stop: it waits for answers that are not finished.
+        self.stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property

@@ -6,11 +6,13 @@ import importlib
 import logging
 import signal
 import sys
+from types import FrameType
 
 import uvicorn
 from msgspec import Struct
 
 from libs import settings, telemetry, topics
+from libs.lifecycle import Lifecycle
 
 log = logging.getLogger("services")
 
@@ -54,7 +56,7 @@ def serve(name: str) -> int:
     # The server stops gracefully at these and then raises them again, which would replace the exit code.
     signal.signal(signal.SIGTERM, _ignore)
     signal.signal(signal.SIGINT, _ignore)
-    uvicorn.run(
+    configuration = uvicorn.Config(
         service.app,
         host=chosen.host,
         port=chosen.port,
@@ -72,7 +74,20 @@ def serve(name: str) -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )
+    _Server(configuration, service.lifecycle).run()
     return 0 if service.lifecycle.alive else 1
+
+
+class _Server(uvicorn.Server):
+    """A server that says at once that it stops."""
+
+    def __init__(self, configuration: uvicorn.Config, lifecycle: Lifecycle) -> None:
+        super().__init__(configuration)
+        self._lifecycle = lifecycle
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._lifecycle.stopping.set()
+        super().handle_exit(sig, frame)
 
 
 def _ignore(_signal: int, _frame: object) -> None:

@@ -15,6 +15,7 @@ from libs.sealing import Sealer
 from services.config.accounts import Accounts
 from services.config.api_keys import ApiKeys
 from services.config.business_events import BusinessEvents
+from services.config.captures import Captures
 from services.config.definitions import Clock
 from services.config.integrations import Integrations
 from services.config.passwords import Passwords
@@ -22,12 +23,14 @@ from services.config.publisher import DefinitionsPublisher
 from services.config.relay import Relay
 from services.config.rest.api_keys import api_key_router
 from services.config.rest.business_events import business_event_router
+from services.config.rest.captures import capture_router
 from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
 from services.config.rest.integrations import IngressUrl, integration_router
 from services.config.rest.openapi import openapi
 from services.config.rest.requests import ApiRequest, identity, permission_guard
 from services.config.rest.sessions import session_routes
 from services.config.rest.tokens import signing_key_router, token_routes
+from services.config.samples import SampleReader
 from services.config.settings import Settings
 from services.config.signing_keys import SigningKeys
 from services.config.store.database import Database
@@ -57,6 +60,8 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     tokens_live = timedelta(minutes=settings.token_minutes)
     rotation = timedelta(days=settings.signing_key_days)
     signing_keys = SigningKeys(workspaces, sealer, tokens_live=tokens_live, rotation=rotation)
+    captures = Captures(workspaces)
+    samples = SampleReader(settings.kafka, captures.note, now)
     publisher = DefinitionsPublisher(settings.kafka)
     relay = Relay(Outbox(database), publisher, workspaces)
 
@@ -65,6 +70,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         try:
             await accounts.set_up(settings.admin_email, settings.admin_password)
             lifecycle.spawn("relay", relay.run())
+            lifecycle.spawn("samples", samples.run())
             lifecycle.spawn("signing keys", signing_keys.run())
             yield
         finally:
@@ -78,6 +84,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             *session_routes(),
             integration_router(),
             business_event_router(),
+            capture_router(),
             api_key_router(),
             signing_key_router(),
         ],
@@ -92,6 +99,8 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "accounts": _given(accounts),
             "integrations": _given(Integrations(workspaces, sealer)),
             "business_events": _given(BusinessEvents(workspaces)),
+            "captures": _given(captures),
+            "stopping": _given(lifecycle.stopping),
             "api_keys": _given(ApiKeys(workspaces, signing_keys)),
             "signing_keys": _given(signing_keys),
             "tokens": _given(Tokens(database, workspaces, sealer, tokens_live=tokens_live, now=now)),

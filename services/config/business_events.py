@@ -1,15 +1,19 @@
 """The rules for Business Events, the same for REST and the console."""
 
+import asyncio
 from datetime import UTC
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from libs.filters import FilterError, compile_matcher, parse
+from libs.credentials import is_credential
+from libs.filters import Explanation, FilterError, TooCostlyError, compile_matcher, explain, parse
 from libs.identifiers import new_event_id
+from libs.parameters import fits
 from services.config.definitions import BusinessEvent, revise
 from services.config.errors import Fault, InvalidError, NotFoundError
 from services.config.identity import Identity
@@ -36,6 +40,21 @@ class BusinessEventChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: str | UnsetType = UNSET
     where: dict[str, object] | UnsetType = UNSET
+
+
+class GivenSample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request as a sender would make it."""
+
+    body: dict[str, object]
+    headers: dict[str, str] = {}
+
+
+class Trial(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A filter, and what it is tried on: a sample that is given, or the captured one of an integration."""
+
+    where: dict[str, object]
+    sample: GivenSample | UnsetType = UNSET
+    integration_id: UUID | UnsetType = UNSET
 
 
 class BusinessEvents:
@@ -120,6 +139,28 @@ class BusinessEvents:
             check(event, expected)
             await scope.store("deleted", event, None)
 
+    async def try_out(self, by: Identity, given: Trial) -> Explanation:
+        """How every condition of a filter comes out.
+
+        Raises:
+            InvalidError: the filter has faults, or there is no sample, or it would take too long.
+        """
+        faults: list[Fault] = []
+        check_where(given.where, faults)
+        if (given.sample is UNSET) == (given.integration_id is UNSET):
+            faults.append(Fault("sample", "is required, or an integrationId, and not both"))
+        if faults:
+            raise InvalidError(faults)
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            headers, body = await _sample(scope, given, faults)
+            zone, now = ZoneInfo(scope.workspace.time_zone), scope.now
+        if faults:
+            raise InvalidError(faults)
+        try:
+            return await asyncio.to_thread(explain, parse(given.where), body, headers, now, zone)
+        except TooCostlyError as error:
+            raise InvalidError([Fault("where", "takes more time on this sample than one event may")]) from error
+
     async def _set_state(
         self, by: Identity, event_id: str, expected: Expected, action: str, state: str
     ) -> BusinessEvent:
@@ -138,6 +179,19 @@ async def _store(
     stored = replace(after, changed_by=by.user_id)
     await scope.store(action, before, stored)
     return stored
+
+
+async def _sample(scope: Scope, given: Trial, faults: list[Fault]) -> tuple[dict[str, str], dict[str, object]]:
+    if given.sample is not UNSET:
+        if not fits(msgspec.json.encode(given.sample.body), given.sample.body):
+            faults.append(Fault("sample.body", "is deeper or larger than a request may be"))
+        lower = {name.lower(): value for name, value in given.sample.headers.items()}
+        return {name: value for name, value in lower.items() if not is_credential(name)}, given.sample.body
+    captured = await scope.captures.get(str(given.integration_id)) if given.integration_id is not UNSET else None
+    if captured is None or captured.sample is None:
+        faults.append(Fault("integrationId", "has no captured sample: capture one, or give a sample"))
+        return {}, {}
+    return captured.sample.headers, msgspec.json.decode(captured.sample.body)
 
 
 def check_where(given: dict[str, object], faults: list[Fault]) -> dict[str, object]:

@@ -82,9 +82,7 @@ class Samples:
         try:
             async with asyncio.timeout(self._timeout_s):
                 # Shielded: the future of an idempotent producer must not be cancelled, and never ends by itself.
-                sent = await producer.send(
-                    topics.SAMPLES, msgspec.json.encode(value), value.integration_id.encode()
-                )
+                sent = await producer.send(topics.SAMPLES, msgspec.json.encode(value), value.integration_id.encode())
                 await asyncio.shield(sent)
         except (KafkaError, TimeoutError) as error:
             log.warning("a sample of integration %s is lost: %s", value.integration_id, type(error).__name__)

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent
+from libs.filters import Outcome, to_source
+from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent, Trial
 from services.config.definitions import BusinessEvent
 from services.config.identity import Identity, Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
@@ -41,8 +43,33 @@ class BusinessEventsAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     next_cursor: str | None
 
 
+class ConditionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """One condition as it is written, or one `some`, and how it came out.
+
+    `actual` is left out where the parameter is absent; behind a `*` and inside a `some` it is the list of values.
+    """
+
+    path: str
+    param: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    operator: str | UnsetType = UNSET
+    value: object = UNSET
+    ignore_case: bool | UnsetType = UNSET
+    some: str | UnsetType = UNSET
+    actual: object = UNSET
+    matched: bool
+    reason: Literal["absent", "other type", "different value"] | None
+
+
+class TrialAnswer(Struct, frozen=True, kw_only=True):
+    """Whether the filter matches, and its conditions in the order in which they are written."""
+
+    matched: bool
+    conditions: Sequence[ConditionAnswer]
+
+
 def business_event_router() -> Router:
-    handlers = [create, page, read, change, remove, activate, pause]
+    handlers = [test, create, page, read, change, remove, activate, pause]
     return Router("/business-events", route_handlers=handlers, tags=["Business Events"])
 
 
@@ -123,6 +150,24 @@ async def pause(
 ) -> Response[BusinessEventAnswer]:
     """Let it trigger nothing until it is activated again."""
     return _tagged(await business_events.pause(identity, str(event_id), expected(if_match)))
+
+
+@post("/test", opt=needs(Permission.INTEGRATIONS_READ), status_code=200, summary="Test a filter")
+async def test(
+    data: JSONBody[Trial],
+    identity: NamedDependency[Identity],
+    business_events: NamedDependency[BusinessEvents],
+) -> TrialAnswer:
+    """Whether it matches a sample, and how each of its conditions comes out."""
+    explanation = await business_events.try_out(identity, data)
+    return TrialAnswer(matched=explanation.matched, conditions=[_condition(one) for one in explanation.outcomes])
+
+
+def _condition(outcome: Outcome) -> ConditionAnswer:
+    """The condition as its author wrote it, without what is inside a `some`."""
+    source = {name: value for name, value in to_source(outcome.condition).items() if name != "where"}
+    result = {"path": outcome.path, "actual": outcome.actual, "matched": outcome.matched, "reason": outcome.reason}
+    return msgspec.convert({**source, **result}, ConditionAnswer)
 
 
 def _tagged(event: BusinessEvent, status_code: int = 200) -> Response[BusinessEventAnswer]:

@@ -62,9 +62,7 @@ def signing_key_router() -> Router:
 
 
 @post("/uauth/v2/auth/login/profile", opt=OPEN, status_code=200, summary="Log in with an API key", tags=["Tokens"])
-async def log_in(
-    data: JSONBody[ProfileLogin], request: ApiRequest, tokens: NamedDependency[Tokens]
-) -> TokenAnswer:
+async def log_in(data: JSONBody[ProfileLogin], request: ApiRequest, tokens: NamedDependency[Tokens]) -> TokenAnswer:
     """A token for the integrations that have this API key."""
     return TokenAnswer(token=await tokens.log_in(data.api_key, client_address(request)))
 
@@ -93,9 +91,7 @@ async def signing_keys_page(
 
 
 @post("/", opt=needs(Permission.ADMIN), summary="Rotate the signing key")
-async def rotate(
-    identity: NamedDependency[Identity], signing_keys: NamedDependency[SigningKeys]
-) -> SigningKeyAnswer:
+async def rotate(identity: NamedDependency[Identity], signing_keys: NamedDependency[SigningKeys]) -> SigningKeyAnswer:
     """A new key, which signs in a minute, when it is known everywhere. No token becomes invalid."""
     return _answer(await signing_keys.rotate(identity))
 

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec.structs import asdict
@@ -206,6 +207,17 @@ class Workspaces:
     async def ids(self) -> Sequence[str]:
         async with self._database.reading() as connection:
             return await _ids(connection)
+
+    async def of_integration(self, integration_id: str) -> str | None:
+        """The workspace that has this integration."""
+        table = schema.integrations
+        try:
+            query = select(table.c.workspace_id).where(table.c.id == str(UUID(integration_id)))
+        except ValueError:
+            return None
+        async with self._database.reading() as connection:
+            workspace_id: str | None = await connection.scalar(query)
+            return workspace_id
 
     async def announce_all(self) -> int:
         """Announce everything that is live once more, of all workspaces at once; how many definitions that was.

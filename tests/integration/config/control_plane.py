@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -54,9 +55,10 @@ class ControlPlane:
         self.client.cookies.clear()
 
     def routes(self, integration_id: str, event_id: str) -> set[tuple[str, str]]:
-        """Method and path of every route of the API, filled in with these ids."""
+        """Method and path of every route of the API, filled in with these ids, any other with the first."""
+        ids = defaultdict(lambda: integration_id, event_id=event_id)
         return {
-            (method, route.path_format.format(integration_id=integration_id, event_id=event_id))
+            (method, route.path_format.format_map(ids))
             for route in self.app.routes
             if isinstance(route, HTTPRoute) and route.path.startswith("/api")
             for method in route.methods - {"OPTIONS"}

@@ -1,5 +1,6 @@
 import json
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -44,8 +45,12 @@ async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Contr
         (json.dumps({**GOOD, "auth": {}}).encode(), 400, ["auth.kind"]),
         (json.dumps({**GOOD, "auth": "none"}).encode(), 400, ["auth"]),
         (json.dumps({**GOOD, "auth": {"kind": "open"}}).encode(), 400, ["auth.kind"]),
-        (json.dumps({**GOOD, "auth": {"kind": "jwt", "apiKeyId": "1"}}).encode(), 400, ["auth.kind"]),
-        (json.dumps({**GOOD, "auth": {"kind": "meta", "appSecret": "s"}}).encode(), 400, ["auth.kind"]),
+        (json.dumps({**GOOD, "auth": {"kind": "jwt", "apiKeyId": "1"}}).encode(), 400, ["auth.apiKeyId"]),
+        (json.dumps({**GOOD, "auth": {"kind": "jwt", "apiKeyId": str(UUID(int=1))}}).encode(), 400, ["auth.apiKeyId"]),
+        (json.dumps({**GOOD, "auth": {"kind": "meta", "appSecret": "s"}}).encode(), 400, ["auth.verifyToken"]),
+        (json.dumps({**GOOD, "auth": {"kind": "meta", "appSecret": ""}}).encode(), 400, ["auth.appSecret"]),
+        (json.dumps({**GOOD, "rateLimit": {"perSecond": 0, "burst": 1}}).encode(), 400, ["rateLimit.perSecond"]),
+        (json.dumps({**GOOD, "rateLimit": {"perSecond": 1, "burst": 0}}).encode(), 400, ["rateLimit.burst"]),
         (json.dumps({**GOOD, "deduplication": {}}).encode(), 400, ["deduplication.parameters"]),
         (
             json.dumps({**GOOD, "deduplication": {"parameters": ["body.a", 1]}}).encode(),
@@ -118,5 +123,5 @@ async def test_what_does_not_exist_is_answered_in_the_same_shape(
 async def test_the_description_of_the_api_names_every_route_with_a_summary(plane: ControlPlane) -> None:
     description = await plane.call("GET", "/schema")
     operations = [operation for path in description["paths"].values() for operation in path.values()]
-    assert len(operations) == 17
+    assert len(operations) == 34
     assert all(operation["summary"] for operation in operations)

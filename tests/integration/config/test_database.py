@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, inspect, select
 from deploy.local.ports import LOOPBACK, free_port
 from services.config.accounts import Accounts
 from services.config.errors import UnavailableError
+from services.config.passwords import Passwords
 from services.config.store.database import Database
 from services.config.store.migrate import upgrade
 from services.config.store.schema import metadata, users
@@ -45,7 +46,9 @@ async def test_a_migration_that_is_cut_short_leaves_nothing_behind(tmp_path: Pat
 async def test_processes_that_start_at_once_create_one_administrator(tmp_path: Path) -> None:
     databases = [Database(settings(tmp_path).database) for _ in range(3)]
     starts = (
-        Accounts(database, session_lifetime=timedelta(hours=1), now=lambda: datetime.now(UTC)).set_up(EMAIL, PASSWORD)
+        Accounts(database, Passwords(), session_lifetime=timedelta(hours=1), now=lambda: datetime.now(UTC)).set_up(
+            EMAIL, PASSWORD
+        )
         for database in databases
     )
     await asyncio.gather(*starts)

@@ -17,6 +17,14 @@ async def test_a_new_integration_is_a_draft_with_a_url(plane: ControlPlane) -> N
         "url": f"https://hooks.example.com/automation-endpoint/endpoints/authorized/{identifier}/trigger",
         "auth": {"kind": "none"},
         "deduplication": {"parameters": ["body.id", "headers.x-form-id"], "onRedisDown": "accept"},
+        "rateLimit": None,
+        "published": None,
+        "warnings": [
+            {
+                "field": "deduplication.parameters[1]",
+                "message": "is a header that no authentication covers: anyone who knows the URL can change it",
+            }
+        ],
         "createdAt": created["createdAt"],
         "updatedAt": created["createdAt"],
     }

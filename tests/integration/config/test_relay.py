@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -191,7 +192,7 @@ async def test_a_relay_that_read_its_rows_before_another_published_them_cannot_b
     database = Database(settings(tmp_path).database)
     outbox, publisher = HeldOutbox(database), DefinitionsPublisher(kafka)
     async with definitions_topic(kafka) as topic:
-        late = asyncio.create_task(Relay(outbox, publisher, Workspaces(database)).run())
+        late = asyncio.create_task(Relay(outbox, publisher, Workspaces(database, lambda: datetime.now(UTC))).run())
         await outbox.reads.acquire()
         async with serving(settings(tmp_path, kafka)) as plane:
             await plane.call("DELETE", path, status=204)
@@ -210,7 +211,8 @@ async def test_a_database_that_dies_in_the_middle_of_a_statement_does_not_end_th
     await topics.ensure_topics(kafka)
     async with dying_postgres() as postgres:
         database, publisher = Database(postgres.url), DefinitionsPublisher(kafka)
-        relay = asyncio.create_task(Relay(Outbox(database), publisher, Workspaces(database)).run())
+        workspaces = Workspaces(database, lambda: datetime.now(UTC))
+        relay = asyncio.create_task(Relay(Outbox(database), publisher, workspaces).run())
 
         async def has_tried_on() -> bool:
             return relay.done() or postgres.lost > 1
@@ -254,7 +256,7 @@ async def test_a_kafka_that_has_lost_everything_gets_what_is_live_again(
         assert await topic.rest("integration", closed_id) == []
         assert await topic.rest("integration", draft_id) == []
     assert [record.getMessage() for record in caplog.records if "is empty" in record.getMessage()] == [
-        "the definitions topic is empty: everything that is live is published again: 2"
+        "the definitions topic is empty: everything that is live is published again: 4"
     ]
 
 

@@ -3,6 +3,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -45,8 +46,8 @@ async def timed(tmp_path: Path, clock: Clock) -> AsyncIterator[ControlPlane]:
         yield plane
 
 
-async def make_key(plane: ControlPlane, **fields: object) -> dict[str, str]:
-    made: dict[str, str] = await plane.call("POST", KEYS, {"name": "Shop", **fields}, status=201)
+async def make_key(plane: ControlPlane, **fields: object) -> dict[str, Any]:
+    made: dict[str, Any] = await plane.call("POST", KEYS, {"name": "Shop", **fields}, status=201)
     return made
 
 
@@ -200,9 +201,7 @@ async def test_a_rotation_costs_no_token(timed: ControlPlane, clock: Clock, tmp_
     assert [one["id"] for one in (await timed.call("GET", SIGNING_KEYS))["items"]] == [following["id"]]
 
 
-async def test_a_key_that_is_old_enough_gets_its_successor(
-    timed: ControlPlane, clock: Clock, tmp_path: Path
-) -> None:
+async def test_a_key_that_is_old_enough_gets_its_successor(timed: ControlPlane, clock: Clock, tmp_path: Path) -> None:
     await make_key(timed)
     clock.forward(days=29)
     await tended(tmp_path, clock)
@@ -230,9 +229,7 @@ async def tended(folder: Path, clock: Clock) -> None:
     """Take the steps of the rotation that are due now."""
     database = Database(settings(folder).database)
     workspaces = Workspaces(database, clock)
-    keys = SigningKeys(
-        workspaces, Sealer(MASTER_KEY), tokens_live=timedelta(minutes=60), rotation=timedelta(days=30)
-    )
+    keys = SigningKeys(workspaces, Sealer(MASTER_KEY), tokens_live=timedelta(minutes=60), rotation=timedelta(days=30))
     for workspace_id in await workspaces.ids():
         await keys.tend(workspace_id)
     await database.close()

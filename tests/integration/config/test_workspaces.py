@@ -1,9 +1,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.config.identity import Workspace
+from services.config.identity import ROLES, User, Workspace
 from services.config.passwords import Passwords
-from services.config.store.accounts import User, add_user, add_workspace
+from services.config.store.accounts import add_user, add_workspace
 from services.config.store.database import Database
 from tests.integration.config.control_plane import EMAIL, EVERYTHING, PASSWORD, ControlPlane, settings
 
@@ -17,8 +17,8 @@ async def become_a_neighbour(plane: ControlPlane, folder: Path) -> None:
     database = Database(settings(folder).database)
     async with database.writing() as connection:
         await add_workspace(connection, Workspace(id=NEIGHBOUR, name="Neighbour", time_zone="UTC"), now)
-        user = User(id=NEIGHBOUR, workspace_id=NEIGHBOUR, email=email, password_hash=hashed)
-        await add_user(connection, user, now)
+        user = User(id=NEIGHBOUR, email=email, password_hash=hashed, permissions=ROLES["administrator"], created_at=now)
+        await add_user(connection, NEIGHBOUR, user)
     await database.close()
     await plane.log_in(email)
 
@@ -33,7 +33,7 @@ async def test_what_belongs_to_another_workspace_does_not_exist(plane: ControlPl
     routes = [
         (method, path) for method, path in plane.routes(integration_id, event_id) if path.startswith(tuple(theirs))
     ]
-    assert len(routes) == 10
+    assert len(routes) == 15
     for method, path in routes:
         body = {"name": "mine now"} if method == "PATCH" else None
         await plane.call(method, path, body, status=404)

@@ -80,9 +80,7 @@ def test_two_different_things_are_never_live_under_one_version(done: list[str]) 
             case name:
                 current = save(current, draft(name))
         assert current.version >= before.version
-        assert (current.state == "published") == isinstance(
-            messages_of(WORKSPACE, current)[0], messages.Integration
-        )
+        assert (current.state == "published") == isinstance(messages_of(WORKSPACE, current)[0], messages.Integration)
         if current.published is not None:
             assert seen.setdefault(current.version, current.published) == current.published
 

@@ -13,7 +13,9 @@ from services.ingress.patience import Patience
 from services.ingress.settings import Settings
 from tests.unit.ingress.asgi import GONE, Sender, chunk
 
-LIMITS = Settings(kafka="", redis="", master_key="", body_limit_bytes=1000, body_idle_timeout_s=0.05, body_timeout_s=0.2)
+LIMITS = Settings(
+    kafka="", redis="", master_key="", body_limit_bytes=1000, body_idle_timeout_s=0.05, body_timeout_s=0.2
+)
 
 
 async def read(reading: Body) -> bytes | HttpAnswer | None:

@@ -141,7 +141,8 @@ def test_a_bucket_survives_what_does_not_change_the_limit() -> None:
     first = COMPILER.updated(EMPTY, {KEY: an_integration(limit=1)})
     second = COMPILER.updated(first, {KEY: an_integration(limit=1, version=2)})
     third = COMPILER.updated(second, {KEY: an_integration(limit=2, version=3)})
-    buckets = [view.published[ID].bucket for view in (first, second, third) if isinstance(view.published[ID], Route)]
+    routes = [view.published[ID] for view in (first, second, third)]
+    buckets = [route.bucket for route in routes if isinstance(route, Route)]
     assert buckets[0] is buckets[1]
     assert buckets[1] is not buckets[2]
 

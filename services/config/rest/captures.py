@@ -1,0 +1,155 @@
+"""Routes: captures, once and as a stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from msgspec import Struct
+
+from libs.messages import Sample
+from libs.parameters import flatten
+from services.config.captures import Captures, State
+from services.config.definitions import Capture
+from services.config.identity import Identity, Permission
+from services.config.rest.requests import needs
+
+_POLL_S: Final = 0.5
+_PING_EVERY: Final = 30
+
+ParameterType = Literal["string", "number", "boolean", "null", "object", "array"]
+
+_TYPES: Final[Mapping[type, ParameterType]] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+    dict: "object",
+    list: "array",
+}
+
+
+class ParameterAnswer(Struct, frozen=True, kw_only=True):
+    """One leaf of a sample. Of objects and arrays only empty ones are leaves."""
+
+    name: str
+    type: ParameterType
+    value: object
+
+
+class SampleAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A request as it came; `body` digit for digit."""
+
+    parameters: Sequence[ParameterAnswer]
+    body: msgspec.Raw
+    headers: Mapping[str, str]
+    received_at: str
+
+
+class RefusedAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A request that was refused while the capture was armed, and why."""
+
+    status: int
+    reason: str
+    received_at: str
+
+
+class CaptureAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The last capture of an integration. `sample` is null until one was received."""
+
+    generation: int
+    state: Literal["armed", "received", "timed_out", "cancelled"]
+    expires_at: datetime
+    sample: SampleAnswer | None
+    refused: Sequence[RefusedAnswer]
+
+
+def capture_router() -> Router:
+    return Router(
+        "/integrations/{integration_id:uuid}/capture", route_handlers=[arm, read, cancel, stream], tags=["Captures"]
+    )
+
+
+@post("/", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Arm a capture")
+async def arm(
+    integration_id: FromPath[UUID], identity: NamedDependency[Identity], captures: NamedDependency[Captures]
+) -> CaptureAnswer:
+    """For 90 seconds the next accepted request is kept as a sample. It triggers nothing of its own."""
+    return _answer(await captures.arm(identity, str(integration_id)), "armed")
+
+
+@get("/", opt=needs(Permission.INTEGRATIONS_READ), summary="Read the last capture")
+async def read(
+    integration_id: FromPath[UUID], identity: NamedDependency[Identity], captures: NamedDependency[Captures]
+) -> CaptureAnswer:
+    """404 if there never was one."""
+    return _answer(*await captures.get(identity, str(integration_id)))
+
+
+@delete("/", opt=needs(Permission.INTEGRATIONS_WRITE), status_code=200, summary="Cancel the capture")
+async def cancel(
+    integration_id: FromPath[UUID], identity: NamedDependency[Identity], captures: NamedDependency[Captures]
+) -> CaptureAnswer:
+    """Only an armed one; what was received stays."""
+    return _answer(*await captures.cancel(identity, str(integration_id)))
+
+
+@get("/stream", opt=needs(Permission.INTEGRATIONS_READ), summary="Follow the capture")
+async def stream(
+    integration_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    captures: NamedDependency[Captures],
+    stopping: NamedDependency[asyncio.Event],
+) -> ServerSentEvent:
+    """Server-sent events named `capture`, each with the capture as data, at every change until it is over."""
+    first = await captures.get(identity, str(integration_id))  # 404 while there can still be one
+
+    async def events() -> AsyncIterator[ServerSentEventMessage]:
+        seen, quiet = None, 0
+        now = first
+        while True:
+            capture, state = now
+            if (marks := (capture.generation, state, len(capture.refused))) != seen:
+                seen, quiet = marks, 0
+                data = msgspec.json.encode(_answer(capture, state)).decode()
+                yield ServerSentEventMessage(data=data, event="capture")
+            elif (quiet := quiet + 1) % _PING_EVERY == 0:
+                yield ServerSentEventMessage(comment="still here")
+            if state != "armed" or stopping.is_set():
+                return
+            await asyncio.sleep(_POLL_S)
+            now = await captures.get(identity, str(integration_id))
+
+    return ServerSentEvent(events())
+
+
+def _answer(capture: Capture, state: State) -> CaptureAnswer:
+    return CaptureAnswer(
+        generation=capture.generation,
+        state=state,
+        expires_at=capture.expires_at,
+        sample=None if capture.sample is None else _sample(capture.sample),
+        refused=[
+            RefusedAnswer(status=one.status, reason=one.reason, received_at=one.received_at) for one in capture.refused
+        ],
+    )
+
+
+def _sample(sample: Sample) -> SampleAnswer:
+    body: dict[str, object] = msgspec.json.decode(sample.body)
+    return SampleAnswer(
+        parameters=[
+            ParameterAnswer(name=name, type=_TYPES[type(value)], value=value)
+            for name, value in flatten(sample.headers, body).items()
+        ],
+        body=sample.body,
+        headers=sample.headers,
+        received_at=sample.received_at,
+    )

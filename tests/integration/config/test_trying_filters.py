@@ -1,0 +1,63 @@
+"""The test of a Business Event's filter: how every condition comes out, and why."""
+
+from tests.integration.config.control_plane import ControlPlane
+
+PATH = "/api/v1/business-events/test"
+
+
+def condition(param: str, operator: str = "EQUAL", kind: str = "string", **more: object) -> dict[str, object]:
+    return {"param": param, "type": kind, "operator": operator, **more}
+
+
+async def test_every_condition_says_what_it_found_and_why_it_does_not_hold(plane: ControlPlane) -> None:
+    where = {
+        "any": [
+            condition("body.a", value="x"),
+            condition("body.b", "MORE", "number", value=1),
+            condition("body.c", value="x", ignoreCase=True),
+            condition("body.items.*.id", value="2"),
+            {"some": "body.items", "where": condition("id", value="3")},
+            condition("headers.x-form-id", value="7"),
+        ]
+    }
+    sample = {"body": {"a": "y", "b": "2", "items": [{"id": "1"}, {"id": "2"}]}, "headers": {"X-Form-Id": "7"}}
+    answer = await plane.call("POST", PATH, {"where": where, "sample": sample})
+    assert answer["matched"] is True
+    found = [(one["path"], one["matched"], one["reason"], one.get("actual")) for one in answer["conditions"]]
+    assert found == [
+        ("where.any[0]", False, "different value", "y"),
+        ("where.any[1]", False, "other type", "2"),
+        ("where.any[2]", False, "absent", None),
+        ("where.any[3]", True, None, ["1", "2"]),
+        ("where.any[4]", False, "different value", [{"id": "1"}, {"id": "2"}]),
+        ("where.any[4].where", False, "different value", ["1", "2"]),
+        ("where.any[5]", True, None, "7"),
+    ]
+    assert "actual" not in answer["conditions"][2]
+    assert answer["conditions"][2]["ignoreCase"] is True
+    assert answer["conditions"][4]["some"] == "body.items"
+
+
+async def test_a_credential_is_no_parameter_of_a_sample(plane: ControlPlane) -> None:
+    where = condition("headers.accept", "EXISTS", "any")
+    sample = {"body": {}, "headers": {"Authorization": "secret", "Accept": "x"}}
+    answer = await plane.call("POST", PATH, {"where": where, "sample": sample})
+    assert answer["matched"] is True
+    assert "secret" not in str(answer)
+
+
+async def test_faults_of_a_filter_and_of_a_sample_are_located(plane: ControlPlane) -> None:
+    good: dict[str, object] = {"body": {}}
+    deep: dict[str, object] = {}
+    for _ in range(70):
+        deep = {"a": deep}
+    for body, field in [
+        ({"where": condition("nowhere", value="x"), "sample": good}, "where.param"),
+        ({"where": {}}, "sample"),
+        ({"where": {}, "sample": good, "integrationId": "01a20c53-527b-7133-8e4c-12cf2b8e8cb8"}, "sample"),
+        ({"where": {}, "integrationId": "01a20c53-527b-7133-8e4c-12cf2b8e8cb8"}, "integrationId"),
+        ({"where": {}, "sample": {"body": deep}}, "sample.body"),
+        ({"where": {}, "sample": {"body": []}}, "sample.body"),
+    ]:
+        answer = await plane.call("POST", PATH, body, status=400)
+        assert [fault["field"] for fault in answer["errors"]] == [field]
