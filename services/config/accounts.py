@@ -3,14 +3,18 @@
 import hashlib
 import secrets
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
 from libs.identifiers import new_event_id
+from libs.token_bucket import TokenBuckets
 from services.config.definitions import Clock
-from services.config.errors import UnauthenticatedError
+from services.config.errors import ThrottledError, UnauthenticatedError
 from services.config.identity import ROLES, Identity, User, Workspace
 from services.config.passwords import Passwords
 from services.config.store import accounts
@@ -37,6 +41,8 @@ class Accounts:
         self._passwords = passwords
         self._session_lifetime = session_lifetime
         self._now = now
+        self._of_user = TokenBuckets[str](per_second=1 / 6, burst=10)
+        self._of_address = TokenBuckets[str](per_second=1, burst=50)
 
     async def set_up(self, email: str, password: str) -> None:
         """Bring the tables up to date and, if there is no user yet, create a workspace with an administrator.
@@ -58,12 +64,35 @@ class Accounts:
             )
             await accounts.add_user(connection, workspace.id, user)
 
-    async def log_in(self, email: str, password: str) -> NewSession:
-        """Open a session.
+    @contextmanager
+    def guessing(self, email: str, address: str) -> Iterator[None]:
+        """Around whatever tells whether a password is right: what fails counts, for the user and for the address.
+
+        The counts are this process's own.
+
+        Raises:
+            ThrottledError: there were too many.
+        """
+        now_s = time.monotonic()
+        email = address_of(email)
+        wait_s = self._of_user.take(email, now_s) or self._of_address.take(address, now_s)
+        if wait_s:
+            raise ThrottledError(wait_s)
+        yield
+        self._of_user.give_back(email)
+        self._of_address.give_back(address)
+
+    async def log_in(self, email: str, password: str, address: str) -> NewSession:
+        """Open a session for somebody at this network address.
 
         Raises:
             UnauthenticatedError: after the same time and in the same words whether it is the address or the password.
+            ThrottledError: there were too many attempts.
         """
+        with self.guessing(email, address):
+            return await self._log_in(email, password)
+
+    async def _log_in(self, email: str, password: str) -> NewSession:
         async with self._database.reading() as connection:
             found = await accounts.find_user(connection, address_of(email))
         matches = await self._passwords.matches(password, None if found is None else found[1].password_hash)

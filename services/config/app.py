@@ -14,6 +14,7 @@ from libs.lifecycle import Lifecycle, Service
 from libs.sealing import Sealer
 from services.config.accounts import Accounts
 from services.config.api_keys import ApiKeys
+from services.config.audit_log import AuditLog
 from services.config.business_events import BusinessEvents
 from services.config.captures import Captures
 from services.config.definitions import Clock
@@ -30,6 +31,7 @@ from services.config.rest.openapi import openapi
 from services.config.rest.requests import ApiRequest, identity, permission_guard
 from services.config.rest.sessions import session_routes
 from services.config.rest.tokens import signing_key_router, token_routes
+from services.config.rest.users import other_routes, user_router
 from services.config.samples import SampleReader
 from services.config.settings import Settings
 from services.config.signing_keys import SigningKeys
@@ -37,6 +39,7 @@ from services.config.store.database import Database
 from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
 from services.config.tokens import Tokens
+from services.config.users import Users
 
 __all__ = ["Settings", "build"]
 
@@ -85,6 +88,8 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             integration_router(),
             business_event_router(),
             capture_router(),
+            user_router(),
+            *other_routes(),
             api_key_router(),
             signing_key_router(),
         ],
@@ -99,6 +104,8 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "accounts": _given(accounts),
             "integrations": _given(Integrations(workspaces, sealer)),
             "business_events": _given(BusinessEvents(workspaces)),
+            "users": _given(Users(workspaces, passwords)),
+            "log": _given(AuditLog(workspaces)),
             "captures": _given(captures),
             "stopping": _given(lifecycle.stopping),
             "api_keys": _given(ApiKeys(workspaces, signing_keys)),

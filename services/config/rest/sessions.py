@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from services.config.accounts import Accounts
 from services.config.identity import Identity, Permissions, role_of
-from services.config.rest.requests import OPEN, SESSION_COOKIE, SIGNED_IN, ApiRequest
+from services.config.rest.requests import OPEN, SESSION_COOKIE, SIGNED_IN, ApiRequest, client_address
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,10 +53,13 @@ def session_routes() -> list[HTTPRouteHandler]:
 
 @post("/session", opt=OPEN, summary="Log in", tags=["Session"])
 async def log_in(
-    data: JSONBody[Login], accounts: NamedDependency[Accounts], secure_cookie: NamedDependency[bool]
+    data: JSONBody[Login],
+    request: ApiRequest,
+    accounts: NamedDependency[Accounts],
+    secure_cookie: NamedDependency[bool],
 ) -> Response[SessionAnswer]:
     """Open a session. Send its token as `Authorization: Bearer`, or let the cookie do it."""
-    session = await accounts.log_in(data.email, data.password)
+    session = await accounts.log_in(data.email, data.password, client_address(request))
     cookie = Cookie(
         key=SESSION_COOKIE,
         value=session.token,

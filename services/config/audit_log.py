@@ -1,0 +1,22 @@
+"""Reading the audit log. It is written with the changes themselves, see `store.scope`."""
+
+from services.config.audit import AuditEntry
+from services.config.identity import Identity
+from services.config.pages import Page, page_of
+from services.config.store.scope import Workspaces
+
+
+class AuditLog:
+    """The audit log of a workspace."""
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+
+    async def page(
+        self, by: Identity, limit: int, before: str | None, subject_kind: str | None, subject_id: str | None
+    ) -> Page[AuditEntry]:
+        """The newest entries, of one kind of subject, of one subject, or of all."""
+        wanted = {"subject_kind": subject_kind, "subject_id": subject_id}
+        matching = {name: value for name, value in wanted.items() if value is not None}
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            return page_of(await scope.audit_log.newest(limit + 1, before=before, **matching), limit)

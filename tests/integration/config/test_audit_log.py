@@ -1,0 +1,82 @@
+"""The audit log: every change once, with who, what and the difference, and no secret."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from services.config.store.database import Database
+from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane, settings
+
+LOG = "/api/v1/audit-log"
+SECRET, TOKEN = "app secret 4711", "verify token 4711"
+
+
+async def test_every_change_leaves_one_entry_and_what_fails_none(plane: ControlPlane) -> None:
+    integration_id = await plane.create_integration()
+    path = f"/api/v1/integrations/{integration_id}"
+    await plane.call("PATCH", path, {"name": ""}, status=400)
+    await plane.call("PATCH", path, {"name": "Complaints"})  # as it is
+    await plane.call("POST", f"{path}/publish")
+    await plane.call("PATCH", path, {"name": "Claims"})
+    await plane.call("POST", f"{path}/discard-draft")
+    event = f"/api/v1/business-events/{await plane.create_business_event(integration_id)}"
+    await plane.call("POST", f"{event}/pause")
+    await plane.call("POST", f"{event}/activate")
+    await plane.call("DELETE", path, status=409)
+    await plane.call("POST", f"{path}/unpublish")
+    await plane.call("DELETE", f"{path}?withBusinessEvents=true", status=204)
+    entries = (await plane.call("GET", LOG))["items"]
+    assert [(one["subjectKind"], one["action"]) for one in reversed(entries)] == [
+        ("integration", "created"),
+        ("integration", "published"),
+        ("integration", "changed"),
+        ("integration", "draft discarded"),
+        ("business-event", "created"),
+        ("business-event", "paused"),
+        ("business-event", "activated"),
+        ("integration", "unpublished"),
+        ("business-event", "deleted"),
+        ("integration", "deleted"),
+    ]
+    assert {one["userEmail"] for one in entries} == {EMAIL}
+    assert entries[-3]["changes"] == {"draft.name": {"before": "Complaints", "after": "Claims"}}
+    [paused] = [one for one in entries if one["action"] == "paused"]
+    assert paused["changes"]["state"] == {"before": "active", "after": "paused"}
+
+
+async def test_entries_are_found_by_their_subject(plane: ControlPlane) -> None:
+    one, other = await plane.create_integration("one"), await plane.create_integration("other")
+    found = await plane.call("GET", f"{LOG}?subjectId={one}")
+    assert [entry["subjectName"] for entry in found["items"]] == ["one"]
+    assert len((await plane.call("GET", f"{LOG}?subjectKind=integration&limit=1"))["items"]) == 1
+    assert (await plane.call("GET", f"{LOG}?subjectKind=user"))["items"] == []
+    assert other != one
+
+
+async def test_secrets_are_masked(plane: ControlPlane) -> None:
+    auth = {"kind": "meta", "appSecret": SECRET, "verifyToken": TOKEN}
+    integration_id = await plane.create_integration(auth=auth)
+    await plane.call("PATCH", f"/api/v1/integrations/{integration_id}", {"auth": {"kind": "meta", "appSecret": "x"}})
+    await plane.call("POST", "/api/v1/users", {"email": "a@b", "role": "viewer", "password": PASSWORD}, status=201)
+    key = await plane.call("POST", "/api/v1/api-keys", {"name": "k"}, status=201)
+    answer = await plane.call("GET", LOG)
+    shown = json.dumps(answer)
+    for secret in (SECRET, TOKEN, PASSWORD, key["secret"], "argon2", "v1.", "PRIVATE"):
+        assert secret not in shown
+    [changed] = [one for one in answer["items"] if one["action"] == "changed"]
+    assert changed["changes"] == {"draft.auth.appSecrets": {"before": "***", "after": "***"}}
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_log SET user_email = 'x'", "DELETE FROM audit_log"])
+async def test_the_database_itself_refuses_to_change_an_entry(
+    plane: ControlPlane, tmp_path: Path, statement: str
+) -> None:
+    await plane.create_integration()
+    database = Database(settings(tmp_path).database)
+    with pytest.raises(IntegrityError, match="append only"):
+        async with database.writing() as connection:
+            await connection.execute(text(statement))
+    await database.close()
