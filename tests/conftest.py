@@ -1,4 +1,4 @@
-"""Infrastructure for the tests: one Kafka and one Redis for the session, and private ones to break.
+"""Infrastructure for the tests: one Kafka, Redis and PostgreSQL for the session, and private ones to break.
 
 With a Docker engine the shared ones are containers, without one the same local processes as ``make run``.
 """
@@ -9,24 +9,29 @@ import re
 import secrets
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import make_url, text
 from testcontainers.core.container import DockerContainer
 
 from deploy.local.kafka import NODE_SETTINGS, kafka_answers, kafka_server
 from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.postgres import SETTINGS, SUPERUSER, postgres_answers, postgres_server, postgres_session
 from deploy.local.process import Process, ProcessFailedError
 from deploy.local.redis import redis_answers, redis_server
 
 COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
 
 T = TypeVar("T")
+
+OWNER = "inlet"
 
 
 @pytest.fixture
@@ -49,6 +54,31 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
     server = redis_container() if docker_answers() else address_of(redis_server(tmp_path_factory.mktemp("redis")))
     async with or_skip(server) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_folder() -> Iterator[Path]:
+    """A folder that the user whom PostgreSQL runs as can reach, as those of pytest are not."""
+    with tempfile.TemporaryDirectory(prefix="inlet-postgres-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres(postgres_folder: Path) -> AsyncIterator[str]:
+    """The superuser's URL of the session's PostgreSQL. Tests share it: make databases, see `database_on`."""
+    server = postgres_container() if docker_answers() else address_of(postgres_server(postgres_folder / "shared"))
+    async with or_skip(server) as url:
+        async with postgres_session(url) as session:
+            await session.execute(text(f"CREATE ROLE {OWNER} LOGIN"))
+        yield url
+
+
+@pytest_asyncio.fixture
+async def private_postgres(postgres_folder: Path, unique: str) -> AsyncIterator[Process]:
+    """A PostgreSQL of this test's own: stop, kill, suspend and start it again on the same port and data."""
+    async with or_skip(postgres_server(postgres_folder / unique)) as process:
+        yield process
 
 
 @pytest_asyncio.fixture
@@ -82,6 +112,21 @@ async def or_skip(server: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
 async def address_of(server: AbstractAsyncContextManager[Process]) -> AsyncIterator[str]:
     async with server as process:
         yield process.address
+
+
+@asynccontextmanager
+async def database_on(server: str, name: str) -> AsyncIterator[str]:
+    """The URL of a new database for its owner, who may do nothing else there.
+
+    At the end it is dropped, which fails if a connection to it was left open.
+    """
+    async with postgres_session(server) as session:
+        await session.execute(text(f"CREATE DATABASE {name} OWNER {OWNER}"))
+    try:
+        yield make_url(server).set(username=OWNER, database=name).render_as_string()
+    finally:
+        async with postgres_session(server) as session:
+            await session.execute(text(f"DROP DATABASE {name}"))
 
 
 def docker_answers() -> bool:
@@ -123,6 +168,16 @@ async def redis_container() -> AsyncIterator[str]:
     with container:
         url = f"redis://{LOOPBACK}:{container.get_exposed_port(6379)}/0"
         await answering(url, redis_answers)
+        yield url
+
+
+@asynccontextmanager
+async def postgres_container() -> AsyncIterator[str]:
+    options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+    container = DockerContainer(pinned("postgres")).with_exposed_ports(5432).with_command(f"postgres {options}")
+    with container.with_env("POSTGRES_HOST_AUTH_METHOD", "trust"):
+        url = f"postgresql://{SUPERUSER}@{LOOPBACK}:{container.get_exposed_port(5432)}/postgres"
+        await answering(url, postgres_answers)
         yield url
 
 

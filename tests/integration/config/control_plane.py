@@ -1,4 +1,4 @@
-"""The control plane as a test uses it: the real `build()` on a SQLite file, with an administrator logged in."""
+"""The control plane as a test uses it: the real `build()` on a database of its own, with an administrator logged in."""
 
 import asyncio
 import base64
@@ -19,14 +19,19 @@ from services.config.app import Settings, build
 EMAIL = "admin@example.com"
 PASSWORD = "correct horse battery"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+DATABASE_URL = "database.url"
 EVERYTHING: dict[str, object] = {}
 
 
 def settings(folder: Path, kafka: str | None = None) -> Settings:
-    """Settings with a database in `folder`; without `kafka`, with one where nobody listens."""
+    """Settings with the database of `folder`; without `kafka`, with one where nobody listens.
+
+    It is the one whose URL is noted there (see the fixture `tmp_path`), or else a SQLite file in it.
+    """
+    noted = folder / DATABASE_URL
     return Settings(
         kafka=kafka or f"{LOOPBACK}:{free_port()}",
-        database=f"sqlite:///{folder / 'inlet.db'}",
+        database=noted.read_text() if noted.exists() else f"sqlite:///{folder / 'inlet.db'}",
         ingress_url="https://hooks.example.com/",
         master_key=MASTER_KEY,
         admin_email=EMAIL,

@@ -80,6 +80,7 @@ async def test_a_session_ends_by_itself(tmp_path: Path) -> None:
         await plane.call("GET", "/api/v1/me", status=401)
 
 
+@pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # whose files can be looked through
 async def test_sessions_and_passwords_cannot_be_read_from_the_database(tmp_path: Path) -> None:
     async with serving(settings(tmp_path)) as plane:
         token = plane.client.headers["authorization"].removeprefix("Bearer ").encode()
