@@ -1,11 +1,12 @@
 """The database: SQLite by default, PostgreSQL for more than one process. The one place that knows the difference."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, NullPool, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -13,15 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from libs.settings import SettingsError
-from services.config.errors import UnavailableError
+from services.config.errors import Fault, InvalidError, UnavailableError
+
+log = logging.getLogger(__name__)
 
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000")
 _MIGRATION_LOCK: Final = 0x696E6C6574  # "inlet"
+_CONNECT_WITHIN_S: Final = 5.0
+_ANSWER_WITHIN_S: Final = 10.0
+_SET_UP_AGAIN_S: Final = 0.5
 
 
 class Database:
-    """Transactions on the store. Both kinds raise `UnavailableError` when it does not answer."""
+    """Transactions on the store. Both kinds raise `UnavailableError` when it does not answer.
+
+    Text with U+0000, which PostgreSQL cannot hold, is an `InvalidError` on both.
+    """
 
     def __init__(self, url: str) -> None:
         """Prepare for a database; nothing is opened yet.
@@ -29,16 +38,18 @@ class Database:
         Raises:
             SettingsError: `url` is not one of SQLite or PostgreSQL. The message does not repeat it.
         """
-        # Without their parameters, so that statements in errors show no hash and no secret.
-        self._engine = create_async_engine(_driver_url(url), hide_parameters=True, pool_pre_ping=True)
-        if self._engine.dialect.name == "sqlite":
-            _set_up_sqlite(self._engine)
+        parsed = _driver_url(url)
+        self.is_shared = parsed.get_backend_name() == "postgresql"
+        self._engine = _postgresql(parsed) if self.is_shared else _sqlite(parsed)
         self._writer = self._engine.execution_options(writes=True)
+        self._apart = _postgresql_apart(parsed) if self.is_shared else self._writer
+        self._away: UnavailableError | None = None
+        self._is_set_up = False
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads."""
-        async with _answering(), self._engine.begin() as connection:
+        async with self._transaction(self._engine) as connection:
             yield connection
 
     @asynccontextmanager
@@ -48,16 +59,46 @@ class Database:
         On SQLite it holds the one write lock from its start: a transaction that first reads and then writes
         would fail if another had written in between.
         """
-        async with _answering(), self._writer.begin() as connection:
+        async with self._transaction(self._writer) as connection:
             yield connection
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
-        """A writing transaction that no other process is in at the same time."""
-        async with self.writing() as connection:
-            if connection.dialect.name == "postgresql":
+        """A writing transaction that no other process is in at the same time. It may take as long as it takes."""
+        async with answering(), self._apart.begin() as connection:
+            if self.is_shared:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             yield connection
+
+    async def set_up(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do `work`, all of it in `migrating`, unless it is done already; whether it is done now.
+
+        If it is not, `reading` and `writing` raise `UnavailableError` until it is.
+        """
+        if self._is_set_up:
+            return True
+        try:
+            await work()
+        except UnavailableError as error:
+            if self._away is None:
+                log.warning("the database does not answer, trying on: %s", error.__cause__)
+            self._away = error
+            return False
+        if self._away is not None:
+            log.info("the database answers")
+        self._away, self._is_set_up = None, True
+        return True
+
+    async def until_set_up(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Return when `work` is done, see `set_up`."""
+        while True:
+            if await self.set_up(work):
+                return
+            await asyncio.sleep(_SET_UP_AGAIN_S)
+
+    async def session(self) -> AsyncConnection:
+        """A connection for the caller alone, each statement a transaction. Only a shared database has them."""
+        return await self._apart.execution_options(isolation_level="AUTOCOMMIT").connect()
 
     async def answers(self) -> bool:
         """Whether it does, now."""
@@ -68,17 +109,64 @@ class Database:
     async def close(self) -> None:
         await self._engine.dispose()
 
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        if self._away is not None:
+            raise UnavailableError from self._away.__cause__
+        async with answering(), engine.begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def answering() -> AsyncIterator[None]:
+    """Tells a database that does not answer from a statement that is wrong, and would be again."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError, DataError):
+        raise
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        if _is_about_data(error):
+            raise
+        raise UnavailableError from error
+
+
+def _is_about_data(error: Exception) -> bool:
+    """SQLAlchemy has no name for these errors of PostgreSQL."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return str(getattr(cause, "sqlstate", "")).startswith("22")
+
 
 def _driver_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-        return parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
+        driver_url = parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
     except (ArgumentError, KeyError) as error:
         raise SettingsError("INLET_DATABASE is neither sqlite:///<file> nor postgresql://...") from error
+    if "sslmode" in parsed.query:  # as everybody but the driver calls it
+        driver_url = driver_url.difference_update_query(["sslmode"]).update_query_dict({"ssl": parsed.query["sslmode"]})
+    return driver_url
 
 
-def _set_up_sqlite(engine: AsyncEngine) -> None:
+def _engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 those of SQLAlchemy
+    # Without their parameters, so that statements in errors show no hash and no secret.
+    engine = create_async_engine(url, hide_parameters=True, **options)
+    event.listen(engine.sync_engine, "before_cursor_execute", _refuse_nul, named=True)
+    return engine
+
+
+def _postgresql(url: URL) -> AsyncEngine:
+    limits = {"timeout": _CONNECT_WITHIN_S, "command_timeout": _ANSWER_WITHIN_S}
+    return _engine(url, pool_pre_ping=True, pool_timeout=_ANSWER_WITHIN_S, connect_args=limits)
+
+
+def _postgresql_apart(url: URL) -> AsyncEngine:
+    """For connections that are used once and for long."""
+    return _engine(url, poolclass=NullPool, connect_args={"timeout": _CONNECT_WITHIN_S})
+
+
+def _sqlite(url: URL) -> AsyncEngine:
     """Durable, checked, one writer beside any number of readers; and transactions that really begin at BEGIN."""
+    engine = _engine(url)
 
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -93,12 +181,10 @@ def _set_up_sqlite(engine: AsyncEngine) -> None:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    return engine
 
-@asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
-    try:
-        yield
-    except (IntegrityError, ProgrammingError, DataError):  # the statement is wrong, and would be again
-        raise
-    except (DBAPIError, PoolTimeoutError, OSError) as error:
-        raise UnavailableError from error
+
+def _refuse_nul(*, parameters: Iterable[Any], executemany: bool, **_others: object) -> None:
+    for row in parameters if executemany else [parameters]:
+        if any(isinstance(value, str) and "\0" in value for value in row):
+            raise InvalidError([Fault("", "must not contain the character U+0000")])
