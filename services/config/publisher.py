@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from libs import topics
@@ -65,16 +66,28 @@ class DefinitionsPublisher:
                 await _publish_all(self._producer, records)
 
     async def answers(self) -> bool:
-        """Whether there is a connection, and a broker answers on it now."""
-        if self._producer is None:
-            return False
+        """Whether a broker answers now: on the connection, or, as long as another process publishes, on a new one."""
         async with asyncio.timeout(_PING_WITHIN_S):
-            await self._producer.client.fetch_all_metadata()
+            if self._producer is None:
+                await _ping(self._bootstrap)
+            else:
+                await self._producer.client.fetch_all_metadata()
         return True
+
+    def discard(self) -> None:
+        """Drop the connection, so that the next one fences anew; until then this publisher fences nobody.
+
+        The producer stops in the background: while Kafka is away that ends only after its successor fenced it.
+        """
+        if self._producer is not None:
+            task = asyncio.create_task(_stop(self._producer))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+            self._producer = None
 
     async def close(self) -> None:
         """Leave without waiting for what is not confirmed; it is published again at the next start."""
-        self._discard()
+        self.discard()
         if self._stopping:
             await asyncio.wait(self._stopping, timeout=_PING_WITHIN_S)
         for task in self._stopping:
@@ -86,16 +99,8 @@ class DefinitionsPublisher:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 yield
         except (KafkaError, OSError, AssertionError) as error:  # the last: calls to a producer that was fenced
-            self._discard()
+            self.discard()
             raise PublishError(str(error) or type(error).__name__) from error
-
-    def _discard(self) -> None:
-        """Stop the producer in the background: while Kafka is away that ends only after its successor fenced it."""
-        if self._producer is not None:
-            task = asyncio.create_task(_stop(self._producer))
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
-            self._producer = None
 
 
 async def _connect(bootstrap: str) -> AIOKafkaProducer:
@@ -109,6 +114,12 @@ async def _connect(bootstrap: str) -> AIOKafkaProducer:
     )
     await start_whole(producer.start, producer.stop)
     return producer
+
+
+async def _ping(bootstrap: str) -> None:
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await start_whole(client.bootstrap, client.close)
+    await client.close()
 
 
 async def _is_empty(bootstrap: str) -> bool:

@@ -1,15 +1,19 @@
 """The relay: from the outbox to the definitions topic, in order, at least once.
 
-1. Connect, which fences every relay before this one.
-2. If the topic is empty, put everything that is live into the outbox: Kafka has lost it, or is new.
-3. Read the oldest rows, in the order of their ids.
-4. Publish them in this order, with the producer of 1 and no other, and wait until Kafka has acknowledged all of them.
-5. Only then delete exactly these rows.
+1. Have the lock that one process at a time has. Without it there is no producer, and another process relays.
+2. Connect, which fences every relay before this one.
+3. If the topic is empty, put everything that is live into the outbox: Kafka has lost it, or is new.
+4. Read the oldest rows, in the order of their ids.
+5. Publish them in this order, with the producer of 2 and no other, and wait until Kafka has acknowledged all of them.
+6. Only then delete exactly these rows.
 
 A failure anywhere goes back to 1, and then the rows are read anew, so nothing is passed over and nothing overtakes.
 Were they read before the fence, another relay could publish them and a tombstone in between: what was deleted would
 come back. With a fence that is older than the rows, Kafka refuses them instead.
-A crash between 4 and 5 publishes again what is there already, which leaves the last state of each key as it is.
+A crash between 5 and 6 publishes again what is there already, which leaves the last state of each key as it is.
+
+It is the fence that keeps the order. The lock only keeps relays from fencing each other in turns: who loses it may
+not know yet and go on to publish, until the next one has connected.
 """
 
 import asyncio
@@ -20,33 +24,47 @@ from typing import Final
 from libs import telemetry
 from services.config.errors import UnavailableError
 from services.config.publisher import DefinitionsPublisher, PublishError
+from services.config.store.lock import RelayLock
 from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
 
 log = logging.getLogger(__name__)
 
 _BATCH: Final = 100
-_POLL_S: Final = 1.0
+# For changes made in another process, and for the lock.
+_POLL_S: Final = 0.2
 _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 5.0
 
 
 class Relay:
-    """Empties the outbox, at once after a change in this process and otherwise by polling."""
+    """Empties the outbox, at once after a change in this process and otherwise by polling, while it has the lock."""
 
-    def __init__(self, outbox: Outbox, publisher: DefinitionsPublisher, workspaces: Workspaces) -> None:
+    def __init__(
+        self, outbox: Outbox, publisher: DefinitionsPublisher, workspaces: Workspaces, lock: RelayLock | None = None
+    ) -> None:
+        """Relay for one of the processes that share `lock`, or without one for the only process."""
         self._outbox = outbox
         self._publisher = publisher
         self._workspaces = workspaces
+        self._lock = lock
+        self._is_active: bool | None = None
         self._topic_checked = False
 
     async def run(self) -> None:
         """Relay until cancelled. Neither Kafka nor the store being away ends it."""
+        try:
+            await self._run()
+        finally:
+            if self._lock is not None:
+                await self._lock.release()
+
+    async def _run(self) -> None:
         retry_s = 0.0
         while True:
             self._workspaces.committed.clear()
             try:
-                waiting = await self._relay_batch()
+                waiting = await self._relay_batch() if await self._is_our_turn() else 0
             except (PublishError, UnavailableError) as error:
                 self._topic_checked = False
                 if not retry_s:
@@ -60,6 +78,27 @@ class Relay:
             if not waiting:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._workspaces.committed.wait(), _POLL_S)
+
+    async def _is_our_turn(self) -> bool:
+        """Whether this process has the lock. When it has not, its producer is gone, so that it fences nobody."""
+        try:
+            is_ours = self._lock is None or await self._lock.is_ours()
+        except UnavailableError:
+            self._stand_by()
+            raise
+        if not is_ours:
+            self._stand_by()
+        elif not self._is_active:
+            self._is_active = True
+            log.info("this process publishes the definitions")
+        return is_ours
+
+    def _stand_by(self) -> None:
+        if self._is_active is not False:
+            log.info("this process stands by and does not publish the definitions")
+            telemetry.OUTBOX_PENDING.set(0)  # to be counted by the one that does
+        self._is_active = self._topic_checked = False
+        self._publisher.discard()
 
     async def _relay_batch(self) -> int:
         """Relay the oldest rows; how many are left."""

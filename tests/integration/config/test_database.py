@@ -15,7 +15,6 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
 from libs.messages import Deduplication
 from services.config.accounts import Accounts
-from services.config.errors import UnavailableError
 from services.config.passwords import Passwords
 from services.config.errors import InvalidError, UnavailableError
 from services.config.identity import Workspace
