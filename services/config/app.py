@@ -36,6 +36,7 @@ from services.config.samples import SampleReader
 from services.config.settings import Settings
 from services.config.signing_keys import SigningKeys
 from services.config.store.database import Database
+from services.config.store.lock import RelayLock
 from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
 from services.config.tokens import Tokens
@@ -50,6 +51,8 @@ def _utc_now() -> datetime:
 
 def build(settings: Settings, now: Clock = _utc_now) -> Service:
     """The service. It serves whether Kafka is there or not; what it stores is relayed as soon as Kafka is.
+
+    Without its database it starts, is not ready, and goes on when the database answers.
 
     Raises:
         SettingsError: the database is of no kind that is supported, or the master key is none.
@@ -66,13 +69,20 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     captures = Captures(workspaces)
     samples = SampleReader(settings.kafka, captures.note, now)
     publisher = DefinitionsPublisher(settings.kafka)
-    relay = Relay(Outbox(database), publisher, workspaces)
+    relay = Relay(Outbox(database), publisher, workspaces, RelayLock(database))
+
+    async def set_up() -> None:
+        await accounts.set_up(settings.admin_email, settings.admin_password)
+
+    async def relaying() -> None:
+        await database.until_set_up(set_up)
+        await relay.run()
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         try:
-            await accounts.set_up(settings.admin_email, settings.admin_password)
-            lifecycle.spawn("relay", relay.run())
+            await database.set_up(set_up)
+            lifecycle.spawn("relay", relaying())
             lifecycle.spawn("samples", samples.run())
             lifecycle.spawn("signing keys", signing_keys.run())
             yield

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from libs.messages import RefusedSample, Sample
-from services.config.definitions import Capture
+from services.config.definitions import Capture, messages_of
 from services.config.errors import NotFoundError
 from services.config.identity import Identity
 from services.config.integrations import existing_integration
@@ -33,7 +33,9 @@ class Captures:
     async def arm(self, by: Identity, integration_id: str) -> Capture:
         """Begin a new capture; what the one before has received is forgotten."""
         async with self._workspaces.changing(by) as scope:
-            await existing_integration(scope, integration_id)
+            integration = await existing_integration(scope, integration_id)
+            # A draft of a release before captures has never been announced.
+            await scope.announce(messages_of(scope.workspace, integration))
             before = await scope.captures.get(integration_id)
             capture = Capture(
                 id=integration_id,

