@@ -77,7 +77,8 @@ class Relay:
             retry_s = 0.0
             if not waiting:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._workspaces.committed.wait(), _POLL_S)
+                    async with asyncio.timeout(_POLL_S):  # wait_for would lose a cancellation that comes with the event
+                        await self._workspaces.committed.wait()
 
     async def _is_our_turn(self) -> bool:
         """Whether this process has the lock. When it has not, its producer is gone, so that it fences nobody."""
