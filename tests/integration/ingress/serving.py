@@ -17,7 +17,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, Program
 from deploy.local.rest import is_ready
 from libs import topics
-from libs.messages import SOURCE, Deduplication, Integration, NoAuth, definition_key
+from libs.messages import SOURCE, Deduplication, Definition, Integration, NoAuth, definition_key
 from tests.consuming import read_all
 from tests.eventually import eventually
 
@@ -60,8 +60,8 @@ class Ingress:
         await self.until_answered(integration_id, 405)
         return integration_id
 
-    async def define(self, integration: Integration) -> None:
-        await self.put_definition(definition_key(integration), msgspec.json.encode(integration))
+    async def define(self, definition: Definition) -> None:
+        await self.put_definition(definition_key(definition), msgspec.json.encode(definition))
 
     async def put_definition(self, key: bytes, value: bytes | None) -> None:
         async with AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True) as producer:
