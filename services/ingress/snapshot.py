@@ -75,7 +75,7 @@ class View(NamedTuple):
     """Everything at one offset of the definitions. A draft is never in the place of what is published."""
 
     published: Routes
-    drafts: Routes
+    drafts: Mapping[str, Route]
     captures: Mapping[str, Capture]
     keyring: Keyring
 
@@ -103,7 +103,7 @@ class Snapshot:
         if not self._loaded:
             return answers.UNAVAILABLE
         view = self.view
-        return view.published.get(integration_id) or view.drafts.get(integration_id, answers.NOT_FOUND)
+        return view.published.get(integration_id) or view.drafts.get(integration_id) or answers.NOT_FOUND
 
 
 class Compiler:
@@ -124,7 +124,9 @@ class Compiler:
                 case "integration":
                     _put(published, name, self._route(name, definition, published.get(name)))
                 case "draft":
-                    _put(drafts, name, self._route(name, definition, drafts.get(name)))
+                    draft = self._route(name, definition, drafts.get(name))
+                    # What is not published looks like nothing, also where it is beyond this version.
+                    _put(drafts, name, draft if isinstance(draft, Route) else None)
                 case "capture":
                     _put(captures, name, definition if isinstance(definition, Capture) else None)
                 case "signing-key":

@@ -128,6 +128,12 @@ async def test_a_draft_is_found_only_where_nothing_is_published() -> None:
     assert not found.is_draft
 
 
+async def test_a_draft_that_cannot_be_read_looks_like_nothing() -> None:
+    snapshot = Snapshot(COMPILER)
+    await snapshot.apply({f"draft/{ID}": Undecodable(reason="a later version")})
+    assert snapshot.find(ID) is answers.NOT_FOUND
+
+
 def test_secrets_of_another_master_key_or_another_integration_are_refused_and_never_open() -> None:
     other = "v1.00000000.AAAA"
     sealed = SEALER.seal(b"s", app_secret_place("another"))
