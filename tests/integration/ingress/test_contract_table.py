@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import time
+from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -28,7 +29,7 @@ from libs.messages import (
 )
 from libs.sealing import Sealer
 from tests.eventually import eventually
-from tests.integration.ingress.serving import MASTER_KEY, Ingress, path_of
+from tests.integration.ingress.serving import MASTER_KEY, Ingress, path_of, serving
 
 JSON = {"content-type": "application/json"}
 NOT_FOUND = "The requested resource could not be found but may be available again in the future."
@@ -74,8 +75,12 @@ class World(NamedTuple):
 
 @pytest.fixture
 async def world(ingress: Ingress) -> World:
+    return await world_of(ingress)
+
+
+async def world_of(ingress: Ingress, *allowed_ips: str) -> World:
     made = World(ingress, str(uuid4()), str(uuid4()))
-    key = ApiKey(id=made.key_id, workspace="w", permissions=("INCOMING_WEBHOOK_EXECUTE",))
+    key = ApiKey(id=made.key_id, workspace="w", permissions=("INCOMING_WEBHOOK_EXECUTE",), allowed_ips=allowed_ips)
     signing_key = SigningKey(id=made.kid, workspace="w", public_key=PUBLIC.decode())
     for definition in (signing_key, key):
         await ingress.define(definition)
@@ -176,3 +181,17 @@ async def test_duplicates_and_acceptance(world: World) -> None:
     [record] = await world.ingress.requests(name)
     assert dict(record.headers)["inlet-event-id"].decode() == first.headers["x-request-id"]
     assert await world.post(name, b'{"id":1.0}') == (204, "")
+
+
+async def test_where_a_sender_is_says_only_a_proxy_that_is_trusted(
+    ingress: Ingress, redis_url: str, tmp_path: Path
+) -> None:
+    for trusted, status in (("", 403), ("192.0.2.1", 403), ("127.0.0.0/8", 200)):
+        settings = {"INLET_TRUSTED_PROXIES": trusted} if trusted else {}
+        async with serving(ingress.kafka, redis_url, tmp_path, settings=settings) as behind:
+            world = await world_of(behind, "203.0.113.0/24")
+            name = await world.define(JwtAuth(api_key_id=world.key_id))
+            told = "198.51.100.1, 203.0.113.9"
+            assert (await world.post(name, authorization=world.token(), x_forwarded_for=told))[0] == status
+            lied = "203.0.113.9, 198.51.100.1"
+            assert (await world.post(name, authorization=world.token(), x_forwarded_for=lied))[0] == 403
