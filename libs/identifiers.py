@@ -13,6 +13,15 @@ def new_event_id(now_ms: int | None = None) -> str:
     return f"{at[:8]}-{at[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
 
 
+def part_id(request_id: str, place: str) -> str:
+    """The id of the event that a part of a request becomes: the UUIDv5 of the part's place in the request's id.
+
+    Raises:
+        ValueError: the request's id is not a UUID.
+    """
+    return str(uuid5(UUID(request_id), place))
+
+
 def trigger_id(event_id: str, business_event_id: str) -> str:
     """The id of the one trigger of this event and Business Event: the UUIDv5 of the latter in the former.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 KafkaHeaders = Sequence[tuple[str, bytes]]
 
@@ -34,9 +34,13 @@ class Source(Message, frozen=True, kw_only=True):
 
 
 class Event(Message, frozen=True, kw_only=True):
-    """One clean event on ``inlet.events``. `received_at` is RFC 3339 UTC with microseconds."""
+    """One clean event on ``inlet.events``. `received_at` is RFC 3339 UTC with microseconds.
+
+    `request_id` is the id of the request that it is a part of, if it is one of several.
+    """
 
     id: str
+    request_id: str | UnsetType = UNSET
     workspace: str
     integration: IntegrationRef
     received_at: str
@@ -220,10 +224,21 @@ DEDUPLICATED: Final = "inlet-deduplicated"
 # was defined before that decides about the event, so the trigger service waits until it knows as much.
 DEFINITIONS_OFFSET: Final = "inlet-definitions-offset"
 _OFFSET_DIGITS: Final = 19
+# On requests that are split into several events: an encoded `Batch`.
+BATCH: Final = "inlet-batch"
+
+
+class Batch(Message, frozen=True, kw_only=True):
+    """How a request is split: each ``entry[].changes[]`` is an event, deduplicated by its own `parameters` if any."""
+
+    parameters: tuple[str, ...] = ()
 
 
 class RequestMetadata(Struct, frozen=True, kw_only=True):
-    """What a record on ``inlet.requests`` says beside the body. If `deduplicated`, its key is the hash."""
+    """What a record on ``inlet.requests`` says beside the body. If `deduplicated`, its key is the hash.
+
+    A record with a `batch` is split by the normalizer, and is never `deduplicated` as a whole.
+    """
 
     event_id: str
     received_at: str
@@ -231,10 +246,12 @@ class RequestMetadata(Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     deduplicated: bool
     definitions_offset: int
+    batch: Batch | None = None
 
 
 _SOURCE: Final = msgspec.json.Decoder(Source)
 _HEADERS: Final = msgspec.json.Decoder(dict[str, str])
+_BATCH: Final = msgspec.json.Decoder(Batch)
 
 
 def ascii_json(value: object) -> bytes:
@@ -251,8 +268,9 @@ def encode_metadata(  # noqa: PLR0913 keywords, one for each header
     headers: Mapping[str, str],
     deduplicated: bool,
     definitions_offset: int,
+    batch: bytes | None = None,
 ) -> list[tuple[str, bytes]]:
-    """The Kafka headers of a request; `source` comes ready from `ascii_json`."""
+    """The Kafka headers of a request; `source`, and `batch` if it is split, come ready from `ascii_json`."""
     kafka_headers = [
         (EVENT_ID, event_id.encode()),
         (RECEIVED_AT, received_at.encode()),
@@ -262,6 +280,8 @@ def encode_metadata(  # noqa: PLR0913 keywords, one for each header
     ]
     if deduplicated:
         kafka_headers.append((DEDUPLICATED, b"1"))
+    if batch is not None:
+        kafka_headers.append((BATCH, batch))
     return kafka_headers
 
 
@@ -282,6 +302,7 @@ def decode_metadata(kafka_headers: KafkaHeaders) -> RequestMetadata:
         headers=_HEADERS.decode(found[HEADERS]),
         deduplicated=DEDUPLICATED in found,
         definitions_offset=definitions_offset(kafka_headers),
+        batch=_BATCH.decode(found[BATCH]) if BATCH in found else None,
     )
 
 

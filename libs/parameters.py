@@ -19,7 +19,6 @@ PATH_BYTES_LIMIT = 8 * 1024 * 1024  # of all paths as JSON strings, with their q
 
 _INDEX_DIGITS = 19  # more than any array has, few enough that reading them costs nothing
 
-_ESCAPED = re.compile(r"[.\\]")
 _SEGMENT = re.compile(r"(?:[^.\\]|\\[.\\])*")
 _JSON = msgspec.json.Encoder()
 
@@ -36,7 +35,7 @@ ABSENT = Absent()
 
 def escape(key: str) -> str:
     """Turn an object key into one path segment."""
-    return _ESCAPED.sub(r"\\\g<0>", key)
+    return key.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def join(segments: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from services.normalizer.normalize import CleanEvent, normalize
 class Normalizer:
     """Decides about portions of requests, with the claims of all before."""
 
-    def __init__(self, claims: Claims, decider: Decider[CleanEvent]) -> None:
+    def __init__(self, claims: Claims, decider: Decider[Sequence[CleanEvent]]) -> None:
         self._claims = claims
         self._decider = decider
 
@@ -23,18 +23,20 @@ class Normalizer:
         """
         decisions = await self._decider.each(normalize, records)
         claimed = [
-            (decision.claim, Position(record.partition, record.offset))
+            (event.claim, Position(record.partition, record.offset))
             for record, decision in zip(records, decisions, strict=False)  # all, or the first of them
-            if isinstance(decision, CleanEvent) and decision.claim is not None
+            if not isinstance(decision, DeadLetter)
+            for event in decision
+            if event.claim is not None
         ]
         is_first = iter(await self._claims.resolve(claimed) if claimed else ())
         return [_resolved(decision, is_first) for decision in decisions]
 
 
-def _resolved(decision: CleanEvent | DeadLetter, is_first: Iterator[bool]) -> Outcome:
+def _resolved(decision: Sequence[CleanEvent] | DeadLetter, is_first: Iterator[bool]) -> Outcome:
     if isinstance(decision, DeadLetter):
         return decision
-    return [decision.output] if decision.claim is None or next(is_first) else []
+    return [event.output for event in decision if event.claim is None or next(is_first)]
 
 
 def count(outcomes: Sequence[Outcome]) -> None:

@@ -1,16 +1,20 @@
-"""The pure decision about one request: its clean event, or why it can never have one."""
+"""The pure decision about one request: its clean event or events, or why it can never have one."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from libs import topics
+from libs.deduplication import Hasher
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output, Record, timestamp_of
+from libs.identifiers import part_id
 from libs.messages import DEFINITIONS_OFFSET, Event, RequestMetadata, decode_metadata
 from libs.parameters import flatten
+from services.normalizer.batches import hasher_of, parts_of
 
 UNREADABLE_METADATA: Final = DeadLetter("unreadable-metadata")
 NOT_AN_OBJECT: Final = DeadLetter("not-a-json-object")
@@ -22,20 +26,25 @@ _BODY: Final = msgspec.json.Decoder(dict[str, object])
 _EVENT: Final = msgspec.json.Encoder()
 
 
+# All parts of one request are one transaction, which has to be written in time on a slow machine too.
+PARTS_LIMIT_BYTES: Final = 64 * 1024 * 1024
+
+
 class CleanEvent(Struct, frozen=True):
-    """An event ready to be written, unless `claim`, the hash of a deduplicated request, belongs to an earlier one."""
+    """An event ready to be written, unless `claim`, its deduplication hash, belongs to an earlier one."""
 
     output: Output
     claim: str | None
 
 
-def normalize(record: Record) -> CleanEvent | DeadLetter:
+def normalize(record: Record) -> Sequence[CleanEvent] | DeadLetter:
     """Decide about one record of ``inlet.requests``."""
     try:
         metadata = decode_metadata([(name, value) for name, value in record.headers if value is not None])
         timestamp_ms = timestamp_of(datetime.fromisoformat(metadata.received_at), record)
         claim = (record.key or b"").decode("ascii") if metadata.deduplicated else None
-        UUID(metadata.event_id)  # trigger ids are made from it
+        UUID(metadata.event_id)  # other ids are made from it
+        hasher = hasher_of(metadata.source.integration.id, metadata.batch.parameters) if metadata.batch else None
     except ValueError:
         return UNREADABLE_METADATA
     if claim == "":
@@ -44,26 +53,43 @@ def normalize(record: Record) -> CleanEvent | DeadLetter:
         body = _BODY.decode(record.value or b"")
     except (ValueError, RecursionError):
         return NOT_AN_OBJECT
+    headers = [(DEFINITIONS_OFFSET, b"%d" % metadata.definitions_offset)]
+
+    def written(value: bytes) -> Output:
+        return Output(topic=topics.EVENTS, key=record.key, value=value, headers=headers, timestamp_ms=timestamp_ms)
+
+    if hasher is not None:
+        return _split(metadata, body, hasher, written)
     value = _encode(metadata, body)
-    if len(value) > EVENT_LIMIT_BYTES:
-        return TOO_LARGE
-    return CleanEvent(
-        output=Output(
-            topic=topics.EVENTS,
-            key=record.key,
-            value=value,
-            headers=[(DEFINITIONS_OFFSET, b"%d" % metadata.definitions_offset)],
-            timestamp_ms=timestamp_ms,
-        ),
-        claim=claim,
-    )
+    return TOO_LARGE if len(value) > EVENT_LIMIT_BYTES else [CleanEvent(written(value), claim)]
 
 
-def _encode(metadata: RequestMetadata, body: dict[str, object]) -> bytes:
+def _split(
+    metadata: RequestMetadata, body: dict[str, object], hasher: Hasher, written: Callable[[bytes], Output]
+) -> Sequence[CleanEvent] | DeadLetter:
+    """The events of a request's parts, of equal ones the first: their common position could not tell them apart."""
+    events: list[CleanEvent] = []
+    claims: set[str] = set()
+    total = 0
+    for part in parts_of(body):
+        value = _encode(metadata, part.body, part.place)
+        total += len(value)  # also of what is then left out: to see that has its cost
+        if len(value) > EVENT_LIMIT_BYTES or total > PARTS_LIMIT_BYTES:
+            return TOO_LARGE
+        claim = hasher(metadata.headers, part.body)
+        if claim is None or claim not in claims:
+            events.append(CleanEvent(written(value), claim))
+        if claim is not None:
+            claims.add(claim)
+    return events
+
+
+def _encode(metadata: RequestMetadata, body: dict[str, object], place: str = "") -> bytes:
     # The body is written anew from the decoded document: of a repeated key only the value that was matched exists.
     return _EVENT.encode(
         Event(
-            id=metadata.event_id,
+            id=part_id(metadata.event_id, place) if place else metadata.event_id,
+            request_id=metadata.event_id if place else UNSET,
             workspace=metadata.source.workspace,
             integration=metadata.source.integration,
             received_at=metadata.received_at,

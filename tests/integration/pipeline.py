@@ -19,7 +19,7 @@ from deploy.local.process import Process, Program
 from libs import topics
 from libs.health import AsgiApp
 from libs.identifiers import new_event_id
-from libs.messages import IntegrationRef, Source, ascii_json, encode_metadata
+from libs.messages import Batch, IntegrationRef, Source, ascii_json, encode_metadata
 from tests.consuming import consumer_of, ends_of, read_up_to
 from tests.eventually import eventually
 
@@ -37,11 +37,12 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """A request as the ingress accepts it. One with a hash is deduplicated."""
+    """A request as the ingress accepts it. One with a hash is deduplicated, one with a batch is split."""
 
     integration: str
     body: bytes = b'{"complaint":{"id":"C-1"}}'
     hash: str = ""
+    batch: Batch | None = None
     headers: dict[str, str] = field(default_factory=lambda: {"x-form-id": "7"})
     received_at: str = RECEIVED_AT
     event_id: str = field(default_factory=new_event_id)
@@ -55,8 +56,9 @@ class Request(Struct, frozen=True, kw_only=True):
             headers=self.headers,
             deduplicated=bool(self.hash),
             definitions_offset=0,
+            batch=ascii_json(self.batch) if self.batch else None,
         )
-        key = (self.hash or self.event_id).encode()
+        key = (self.integration if self.batch else self.hash or self.event_id).encode()
         return Sent(key=key, value=self.body, headers=metadata, partition=partition)
 
 

@@ -45,6 +45,22 @@ def test_metadata_survives_the_kafka_headers_and_is_ascii(headers: dict[str, str
     )
 
 
+def test_a_batch_survives_the_kafka_headers_and_is_ascii() -> None:
+    batch = messages.Batch(parameters=("body.entry.0.zażółć",))
+    encoded = encode_metadata(
+        event_id="e",
+        received_at="r",
+        source=ascii_json(SOURCE),
+        headers={},
+        deduplicated=False,
+        definitions_offset=0,
+        batch=ascii_json(batch),
+    )
+    assert all(value.isascii() for _, value in encoded)
+    assert decode_metadata(encoded).batch == batch
+    assert decode_metadata(encoded[:-1]).batch is None
+
+
 def test_missing_metadata_is_named() -> None:
     with pytest.raises(ValueError, match="inlet-source, inlet-headers"):
         decode_metadata([(messages.EVENT_ID, b"e"), (messages.RECEIVED_AT, b"t")])

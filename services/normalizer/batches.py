@@ -1,0 +1,42 @@
+"""The parts of a request that carries several messages, as the webhooks of Meta do: one for each change."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from libs.deduplication import Hasher
+
+
+class Part(NamedTuple):
+    """A part of a request: the same document with one change. `place` says which, and is empty if it is all of it."""
+
+    place: str
+    body: dict[str, object]
+
+
+def parts_of(body: Mapping[str, object]) -> Iterator[Part]:
+    """Split a document into its ``entry[].changes[]``, in order.
+
+    What has no such list stays whole, the entry or the document, so that nothing is left out.
+    """
+    entries = body.get("entry")
+    if not isinstance(entries, list) or not entries:
+        yield Part("", dict(body))
+        return
+    for i, entry in enumerate(entries):
+        changes = entry.get("changes") if isinstance(entry, dict) else None
+        if not isinstance(changes, list) or not changes:
+            yield Part(f"{i}", {**body, "entry": [entry]})
+            continue
+        for j, change in enumerate(changes):
+            yield Part(f"{i}.{j}", {**body, "entry": [{**entry, "changes": [change]}]})
+
+
+@lru_cache(maxsize=1024)
+def hasher_of(integration_id: str, parameters: tuple[str, ...]) -> Hasher:
+    """The hashes of parts. They differ from all hashes of whole requests, whose records lie elsewhere.
+
+    Raises:
+        ValueError: a parameter is no path.
+    """
+    return Hasher(f"{integration_id}/changes", parameters)
