@@ -170,8 +170,6 @@ class _Authentication(Struct, frozen=True):
         else:
             faults.append(Fault("auth.verifyToken", "is required"))
             verify_token = ""
-        if given.split_batches is True:
-            faults.append(Fault("auth.splitBatches", "is not available yet"))
         split = before.split_batches if before and given.split_batches is UNSET else given.split_batches is True
         return messages.MetaAuth(app_secrets=app_secrets, verify_token=verify_token, split_batches=split)
 

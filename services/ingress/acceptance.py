@@ -9,22 +9,27 @@ from libs.identifiers import new_event_id
 from libs.messages import encode_metadata
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
-from services.ingress.snapshot import Route
+from services.ingress.integrations import Route
 from services.ingress.timestamps import rfc3339
 
 
 class Record(NamedTuple):
-    """One record for ``inlet.requests``."""
+    """One record for the log."""
 
     key: str
     value: bytes
     headers: list[tuple[str, bytes]]
-    # Whether records of this key must meet in one partition.
-    placed_by_key: bool
+    # Hex digits: records with the same ones meet in one partition. None where any will do.
+    place: str | None
 
 
-class RequestLog(Protocol):
-    """The topic ``inlet.requests``."""
+def place_of(integration_id: str) -> str:
+    """The place of all records of an integration: the last group of its id, a UUID, which is random."""
+    return integration_id.rpartition("-")[2]
+
+
+class RecordLog(Protocol):
+    """A topic."""
 
     async def append(self, record: Record) -> Position | None:
         """Where the record is durable, or None if that is not known in time: it may be stored or not."""
@@ -34,7 +39,7 @@ class RequestLog(Protocol):
 class Acceptance:
     """Makes requests durable and decides which of them are duplicates."""
 
-    def __init__(self, log: RequestLog, claims: Claims, definitions_offset: Callable[[], int]) -> None:
+    def __init__(self, log: RecordLog, claims: Claims, definitions_offset: Callable[[], int]) -> None:
         """`definitions_offset` is how far the view of the definitions is that routes come from."""
         self._log = log
         self._claims = claims
@@ -53,10 +58,15 @@ class Acceptance:
             headers=headers,
             deduplicated=dedup_hash is not None,
             definitions_offset=self._definitions_offset(),
+            batch=route.batch,
         )
         if dedup_hash is not None:
-            return await self._accept_once(route, event_id, Record(dedup_hash, raw, metadata, placed_by_key=True))
-        position = await self._log.append(Record(event_id, raw, metadata, placed_by_key=False))
+            return await self._accept_once(route, event_id, Record(dedup_hash, raw, metadata, place=dedup_hash))
+        record = Record(event_id, raw, metadata, place=None)
+        if route.batch is not None:
+            # The normalizer deduplicates the parts of a batch: equal ones meet where the whole integration does.
+            record = Record(route.id, raw, metadata, place=place_of(route.id))
+        position = await self._log.append(record)
         return answers.UNAVAILABLE if position is None else answers.accepted(event_id)
 
     async def _accept_once(self, route: Route, event_id: str, record: Record) -> HttpAnswer:

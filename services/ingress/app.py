@@ -8,6 +8,7 @@ from typing import cast
 
 from litestar import Litestar, asgi
 
+from libs import topics
 from libs.claims import RedisClaims, connect
 from libs.definitions import DefinitionsView
 from libs.health import AsgiApp, Receive, Scope, Send, health_routes
@@ -37,23 +38,28 @@ def build(settings: Settings) -> Service:
     lifecycle = Lifecycle()
     snapshot = Snapshot(Compiler(Sealer(settings.master_key), settings.replicas))
     view = DefinitionsView(settings.kafka, snapshot.apply)
-    connection = Connection(settings.kafka)
     redis = connect(settings.redis, settings.redis_timeout_s)
     claims = RedisClaims(redis, timedelta(seconds=settings.deduplication_window_s))
-    producer = BatchProducer(
-        connection, timeout_s=settings.produce_timeout_s, pending_limit_bytes=settings.pending_limit_bytes
+    # Each topic has its own: what goes wrong with samples must not delay requests.
+    requests, samples = (Connection(settings.kafka, topic) for topic in (topics.REQUESTS, topics.SAMPLES))
+    request_log, sample_log = (
+        BatchProducer(
+            connection, timeout_s=settings.produce_timeout_s, pending_limit_bytes=settings.pending_limit_bytes
+        )
+        for connection in (requests, samples)
     )
-    samples = Samples(connection, settings.produce_timeout_s)
-    endpoint = Endpoint(snapshot, Acceptance(producer, claims, lambda: view.offset), samples, settings)
+    captured = Samples(sample_log)
+    endpoint = Endpoint(snapshot, Acceptance(request_log, claims, lambda: view.offset), captured, settings)
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
         lifecycle.spawn("definitions view", view.run())
-        lifecycle.spawn("kafka connection", connection.run())
+        lifecycle.spawn("connection for requests", requests.run())
+        lifecycle.spawn("connection for samples", samples.run())
         gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
         yield
         # The server has finished the requests in hand before it gets here.
-        await samples.close()
+        await captured.close()
         await lifecycle.close()
         await redis.aclose()
 
@@ -64,7 +70,7 @@ def build(settings: Settings) -> Service:
         await claims.ping()
         return True
 
-    ready = {"definitions": loaded, "kafka": connection.reachable, "redis": redis_answers}
+    ready = {"definitions": loaded, "kafka": requests.reachable, "redis": redis_answers}
     health = health_routes("ingress", alive=lambda: lifecycle.alive, ready=ready)
     operators = Litestar(
         [asgi(path, copy_scope=True)(app) for path, app in health],

@@ -1,4 +1,4 @@
-"""The connection to Kafka for writing: one idempotent aiokafka producer, and a new one when it has broken."""
+"""A connection to Kafka for writing to a topic: one idempotent aiokafka producer, and a new one when it has broken."""
 
 import asyncio
 import logging
@@ -7,7 +7,6 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from libs import topics
 from libs.clients import start_whole
 
 log = logging.getLogger(__name__)
@@ -22,12 +21,13 @@ _STOP_TIMEOUT_S: Final = 5.0
 
 
 class Connection:
-    """Keeps a producer for ``inlet.requests``.
+    """Keeps a producer for a topic.
 
     `producer` is None while there is none; `partitions` is the topic's count when it was connected.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self.topic = topic
         self.producer: AIOKafkaProducer | None = None
         self.partitions = 0
         self._bootstrap = bootstrap
@@ -75,20 +75,19 @@ class Connection:
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=BATCH_BYTES,
-                max_request_size=topics.RECORD_LIMIT_BYTES,  # of samples; batches are made elsewhere
                 request_timeout_ms=_REQUEST_TIMEOUT_MS,
             )
             try:
                 await start_whole(producer.start, producer.stop)
-                self.partitions = len(await producer.partitions_for(topics.REQUESTS))
+                self.partitions = len(await producer.partitions_for(self.topic))
             except BaseException as error:
                 await producer.stop()
                 if not isinstance(error, KafkaError):
                     raise
                 if not said:
-                    log.warning("cannot write to %s yet: %s", topics.REQUESTS, type(error).__name__)
+                    log.warning("cannot write to %s yet: %s", self.topic, type(error).__name__)
                 said = True
                 await asyncio.sleep(_RETRY_S)
             else:
-                log.info("writing to %d partitions of %s", self.partitions, topics.REQUESTS)
+                log.info("writing to %d partitions of %s", self.partitions, self.topic)
                 return producer

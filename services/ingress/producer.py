@@ -1,7 +1,7 @@
-"""``inlet.requests`` in Kafka: the requests of one tick of the event loop share batches.
+"""A topic in Kafka: the records of one tick of the event loop share batches.
 
 A partition has at most one batch in flight and what arrives meanwhile forms the next, so batches grow with the load
-by themselves. Requests that are not deduplicated are placed freely: one batch at a time, each on another partition.
+by themselves. Records without a place go anywhere: one batch at a time, each on another partition.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec import Struct
 
-from libs import topics
 from libs.claims import Position
 from services.ingress.acceptance import Record
 from services.ingress.connection import Connection
@@ -25,9 +24,9 @@ log = logging.getLogger(__name__)
 _PATIENCE_S: Final = 0.05
 
 
-def partition_of(dedup_hash: str, partitions: int) -> int:
-    """Where the records of a deduplication hash (hex digits) meet; the same in every ingress."""
-    return int(dedup_hash[:8], 16) % partitions
+def partition_of(place: str, partitions: int) -> int:
+    """Where the records of a place (hex digits) meet; the same in every ingress."""
+    return int(place[:8], 16) % partitions
 
 
 class _Waiting(Struct, eq=False):
@@ -44,7 +43,7 @@ _Queue = dict[_Waiting, None]
 
 
 class BatchProducer:
-    """The `RequestLog` in Kafka."""
+    """The `RecordLog` in Kafka."""
 
     def __init__(self, connection: Connection, *, timeout_s: float, pending_limit_bytes: int) -> None:
         self._connection = connection
@@ -62,13 +61,13 @@ class BatchProducer:
         self._confirming = True
 
     async def append(self, record: Record) -> Position | None:
-        """See `RequestLog`. A record that Kafka had not been given at the time-out is certainly not stored."""
+        """See `RecordLog`. A record that Kafka had not been given at the time-out is certainly not stored."""
         size = len(record.value) + sum(len(value) for _, value in record.headers)
         if self._connection.producer is None or self._pending_bytes + size > self._pending_limit_bytes:
             return None
         queue = self._free
-        if record.placed_by_key:
-            queue = self._placed[partition_of(record.key, self._connection.partitions)]
+        if record.place is not None:
+            queue = self._placed[partition_of(record.place, self._connection.partitions)]
         loop = asyncio.get_running_loop()
         waiting = _Waiting(record, size, queue, loop.create_future())
         queue[waiting] = None
@@ -132,7 +131,7 @@ class BatchProducer:
         # An idempotent producer repeats until Kafka confirms; -1 is its "stored once, but I do not know where".
         offset = -1
         try:
-            delivered = await producer.send_batch(batch, topics.REQUESTS, partition=partition)
+            delivered = await producer.send_batch(batch, self._connection.topic, partition=partition)
             offset = (await delivered).offset
         except Exception as error:  # noqa: BLE001 whatever it is, these records are not confirmed
             # Their sequence numbers are used up, so Kafka would refuse every later batch of this producer.
@@ -149,7 +148,8 @@ class BatchProducer:
     def _note(self, *, confirming: bool) -> None:
         if confirming is not self._confirming:
             self._confirming = confirming
-            log.warning("Kafka confirms requests again" if confirming else "Kafka does not confirm requests")
+            said = "Kafka confirms %s again" if confirming else "Kafka does not confirm %s"
+            log.warning(said, self._connection.topic)
 
 
 def _fill(batch: BatchBuilder, queue: _Queue) -> list[_Waiting]:

@@ -10,12 +10,14 @@ from libs.messages import Capture
 from services.ingress import answers, checks
 from services.ingress.acceptance import Acceptance
 from services.ingress.answers import HttpAnswer
-from services.ingress.authentication import SIGNATURE_ERRORS, Denial, Request
+from services.ingress.authentication import Denial, Request
 from services.ingress.body import Body, Reader
+from services.ingress.integrations import Route
 from services.ingress.patience import Patience
 from services.ingress.samples import Samples
 from services.ingress.settings import Settings
-from services.ingress.snapshot import Route, Snapshot
+from services.ingress.signatures import SIGNATURE_ERRORS
+from services.ingress.snapshot import Snapshot
 
 
 class Checked(NamedTuple):

@@ -1,53 +1,36 @@
 """``inlet.samples``: what an armed capture sees of the requests to its integration, and what was refused, and why."""
 
 import asyncio
-import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import time
 from typing import Final
 
 import msgspec
-from aiokafka.errors import KafkaError
 
-from libs import topics
 from libs.messages import Capture, RefusedSample, Sample
-from services.ingress.connection import Connection
-
-log = logging.getLogger(__name__)
+from services.ingress.acceptance import Record, RecordLog, place_of
+from services.ingress.timestamps import rfc3339
 
 _REFUSALS_LIMIT: Final = 20
-_UNDER_WAY_LIMIT: Final = 32
+# Samples on their way that no sender waits for. One more is left out: requests come first.
+_COPIES_LIMIT: Final = 32
 
 
 class Samples:
     """Writes samples. What cannot be written in time is given up: the sender, or the author, tries again."""
 
-    def __init__(self, connection: Connection, timeout_s: float) -> None:
-        self._connection = connection
-        self._timeout_s = timeout_s
-        self._under_way: set[asyncio.Task[bool]] = set()
+    def __init__(self, log: RecordLog) -> None:
+        self._log = log
+        self._copies: set[asyncio.Task[bool]] = set()
+        # By integration: the latest generation, and how many of its refusals were told.
         self._refused: dict[str, tuple[int, int]] = {}
 
-    async def write(self, capture: Capture, headers: Mapping[str, str], raw: bytes) -> bool:
+    async def write(self, capture: Capture, headers: dict[str, str], raw: bytes) -> bool:
         """Write a sample; whether it is durable. `raw` is JSON."""
-        value = Sample(
-            integration_id=capture.id,
-            generation=capture.generation,
-            received_at=_now(),
-            headers=dict(headers),
-            body=msgspec.Raw(raw),
-        )
-        return await self._write(value)
+        return await self._append(_sample(capture, headers, raw))
 
-    def copy(self, capture: Capture, headers: Mapping[str, str], raw: bytes) -> None:
+    def copy(self, capture: Capture, headers: dict[str, str], raw: bytes) -> None:
         """Write a sample of a request that is answered without waiting for this."""
-        self._start(Sample(
-            integration_id=capture.id,
-            generation=capture.generation,
-            received_at=_now(),
-            headers=dict(headers),
-            body=msgspec.Raw(raw),
-        ))  # fmt: skip
+        self._in_background(_sample(capture, headers, raw))
 
     def refuse(self, capture: Capture, status: int, reason: str) -> None:
         """Tell the author what was refused, for a limited number of requests: strangers can send any number."""
@@ -56,39 +39,37 @@ class Samples:
         if count >= _REFUSALS_LIMIT:
             return
         self._refused[capture.id] = (capture.generation, count + 1)
-        self._start(RefusedSample(
-            integration_id=capture.id,
-            generation=capture.generation,
-            received_at=_now(),
-            status=status,
-            reason=reason,
-        ))  # fmt: skip
+        self._in_background(
+            RefusedSample(
+                integration_id=capture.id,
+                generation=capture.generation,
+                received_at=rfc3339(time.time_ns(), 6),
+                status=status,
+                reason=reason,
+            )
+        )
 
     async def close(self) -> None:
-        """Wait for what is under way, for a bounded time."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=self._timeout_s)
+        """Wait for what is on its way, which the log bounds."""
+        await asyncio.gather(*self._copies)
 
-    def _start(self, value: Sample | RefusedSample) -> None:
-        if len(self._under_way) < _UNDER_WAY_LIMIT:
-            task = asyncio.create_task(self._write(value))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+    def _in_background(self, message: Sample | RefusedSample) -> None:
+        if len(self._copies) < _COPIES_LIMIT:
+            copy = asyncio.create_task(self._append(message))
+            self._copies.add(copy)
+            copy.add_done_callback(self._copies.discard)
 
-    async def _write(self, value: Sample | RefusedSample) -> bool:
-        producer = self._connection.producer
-        if producer is None:
-            return False
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                # Shielded: the future of an idempotent producer must not be cancelled, and never ends by itself.
-                sent = await producer.send(topics.SAMPLES, msgspec.json.encode(value), value.integration_id.encode())
-                await asyncio.shield(sent)
-        except (KafkaError, TimeoutError) as error:
-            log.warning("a sample of integration %s is lost: %s", value.integration_id, type(error).__name__)
-            return False
-        return True
+    async def _append(self, message: Sample | RefusedSample) -> bool:
+        integration_id = message.integration_id
+        record = Record(integration_id, msgspec.json.encode(message), [], place_of(integration_id))
+        return await self._log.append(record) is not None
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _sample(capture: Capture, headers: dict[str, str], raw: bytes) -> Sample:
+    return Sample(
+        integration_id=capture.id,
+        generation=capture.generation,
+        received_at=rfc3339(time.time_ns(), 6),
+        headers=headers,
+        body=msgspec.Raw(raw),
+    )

@@ -11,60 +11,18 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from libs import messages
-from libs.deduplication import Hasher
 from libs.definitions import Changes
-from libs.messages import (
-    ApiKey,
-    Capture,
-    DraftIntegration,
-    Integration,
-    IntegrationRef,
-    JwtAuth,
-    MetaAuth,
-    NoAuth,
-    RateLimit,
-    SigningKey,
-    Source,
-    Undecodable,
-    ascii_json,
-)
+from libs.messages import ApiKey, Capture, DraftIntegration, Integration, SigningKey, Undecodable
 from libs.sealing import SealedError, Sealer
-from libs.token_bucket import TokenBucket
 from libs.tokens import EXECUTE
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
-from services.ingress.authentication import (
-    Authenticator,
-    Keyring,
-    KnownApiKey,
-    SignatureAuthenticator,
-    TokenAuthenticator,
-    VerifiedTokens,
-    VerifyingKey,
-)
-from services.ingress.handshake import Handshake
+from services.ingress.authentication import Keyring, KnownApiKey, VerifyingKey
+from services.ingress.integrations import IntegrationCompiler, Route
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class Route(NamedTuple):
-    """What a request to one integration needs, ready to use."""
-
-    # The encoded `libs.messages.Source`.
-    source: bytes
-    hasher: Hasher | None
-    # Whether a request is refused while the claims cannot be reached.
-    requires_claims: bool
-    # None lets everybody in.
-    authenticator: Authenticator | None = None
-    handshake: Handshake | None = None
-    duplicate: HttpAnswer = answers.DUPLICATE
-    limit: RateLimit | None = None
-    bucket: TokenBucket | None = None
-    # A draft takes samples, and nothing else.
-    is_draft: bool = False
 
 
 # By integration id. One that exists but cannot be read by this version is refused, and never open.
@@ -107,12 +65,10 @@ class Snapshot:
 
 
 class Compiler:
-    """Turns definitions into routes. `replicas` is how many processes share the rate limit of an integration."""
+    """Turns definitions into views. `replicas` is how many processes share the rate limit of an integration."""
 
     def __init__(self, sealer: Sealer, replicas: int = 1) -> None:
-        self._sealer = sealer
-        self._replicas = replicas
-        self._verified = VerifiedTokens()
+        self._integrations = IntegrationCompiler(sealer, replicas)
 
     def updated(self, view: View, changes: Changes) -> View:
         """The view after `changes`; the old one stays as it is for whoever holds it."""
@@ -144,43 +100,9 @@ class Compiler:
         if isinstance(definition, Integration | DraftIntegration):
             # A parameter that is no path as this version reads them; a secret of another master key.
             with suppress(ValueError, SealedError):
-                return self._compiled(definition, before if isinstance(before, Route) else None)
+                return self._integrations.route(definition, before if isinstance(before, Route) else None)
         log.error("integration %s cannot be used by this ingress: its requests are refused", name)
         return answers.UNAVAILABLE
-
-    def _compiled(self, one: Integration | DraftIntegration, before: Route | None) -> Route:
-        reference = IntegrationRef(id=one.id, name=one.name, version=one.version)
-        rules = one.deduplication
-        route = Route(
-            source=ascii_json(Source(workspace=one.workspace, integration=reference)),
-            hasher=Hasher(one.id, rules.parameters) if rules else None,
-            requires_claims=rules is not None and rules.on_redis_down == "reject",
-            limit=one.rate_limit,
-            bucket=self._bucket(one.rate_limit, before),
-            is_draft=isinstance(one, DraftIntegration),
-        )
-        match one.auth:
-            case NoAuth():
-                return route
-            case JwtAuth(api_key_id=key):
-                return route._replace(authenticator=TokenAuthenticator(key, one.workspace, self._verified))
-            case MetaAuth(split_batches=False):
-                opened = (self._sealer.open(it, messages.app_secret_place(one.id)) for it in one.auth.app_secrets)
-                verify_token = self._sealer.open(one.auth.verify_token, messages.verify_token_place(one.id))
-                return route._replace(
-                    authenticator=SignatureAuthenticator(opened),
-                    handshake=Handshake(verify_token),
-                    duplicate=answers.ACCEPTED_ELSEWHERE,  # Meta repeats whatever is not answered 200
-                )
-            case MetaAuth():
-                raise ValueError("batches cannot be split by this version")
-
-    def _bucket(self, limit: RateLimit | None, before: Route | None) -> TokenBucket | None:
-        if limit is None:
-            return None
-        if before is not None and before.limit == limit:
-            return before.bucket
-        return TokenBucket(limit.per_second / self._replicas, limit.burst / self._replicas)
 
 
 def _put(mapping: dict[str, T], name: str, value: T | None) -> None:

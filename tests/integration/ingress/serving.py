@@ -1,7 +1,6 @@
 """The ingress as a process, what its authors put on the definitions topic, and what it leaves on the requests topic."""
 
 import asyncio
-import base64
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,16 +11,26 @@ import httpx
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
+from msgspec.structs import asdict, replace
 
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, Program
 from deploy.local.rest import is_ready
 from libs import topics
-from libs.messages import SOURCE, Deduplication, Definition, Integration, NoAuth, definition_key
+from libs.messages import (
+    SOURCE,
+    Auth,
+    Deduplication,
+    Definition,
+    DraftIntegration,
+    Integration,
+    MetaAuth,
+    NoAuth,
+    definition_key,
+)
 from tests.consuming import read_all
 from tests.eventually import eventually
-
-MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+from tests.unit.ingress.credentials import MASTER_KEY
 
 
 class Ingress:
@@ -44,31 +53,27 @@ class Ingress:
             path_of(integration_id), content=content, headers={"content-type": "application/json"} | named
         )
 
-    async def publish(self, rules: Deduplication | None = None, *, version: int = 1) -> str:
+    async def publish(self, rules: Deduplication | None = None, *, version: int = 1, auth: Auth | None = None) -> str:
         """Publish an integration; its id, once the ingress knows it."""
-        integration_id = str(uuid4())
-        await self.define(
-            Integration(
-                id=integration_id,
-                workspace="w",
-                name="Ümlaut",
-                version=version,
-                auth=NoAuth(),
-                deduplication=rules,
-            )
-        )
-        await self.until_answered(integration_id, 405)
-        return integration_id
+        integration = an_integration(deduplication=rules, version=version, auth=auth or NoAuth())
+        await self.introduce(integration)
+        return integration.id
 
-    async def define(self, definition: Definition) -> None:
-        await self.put_definition(definition_key(definition), msgspec.json.encode(definition))
+    async def introduce(self, integration: Integration | DraftIntegration) -> None:
+        """Define a new integration, and return once the ingress knows it. A draft must be one of Meta's."""
+        await self.define(integration)
+        await self.until_answered(integration.id, 403 if isinstance(integration.auth, MetaAuth) else 405)
+
+    async def define(self, *definitions: Definition) -> None:
+        for definition in definitions:
+            await self.put_definition(definition_key(definition), msgspec.json.encode(definition))
 
     async def put_definition(self, key: bytes, value: bytes | None) -> None:
         async with AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True) as producer:
             await producer.send_and_wait(topics.DEFINITIONS, value, key=key)
 
     async def until_answered(self, integration_id: str, status: int) -> None:
-        """Wait for what a GET is answered: 405 by a published integration."""
+        """Wait for what a GET is answered: 405 by a published integration, 403 by one of Meta's."""
 
         async def answers() -> bool:
             return (await self.http.get(path_of(integration_id))).status_code == status
@@ -79,6 +84,16 @@ class Ingress:
         """What is on ``inlet.requests`` of an integration now."""
         found = await read_all(self.kafka, topics.REQUESTS)
         return [one for one in found if integration_id.encode() in dict(one.headers).get(SOURCE, b"")]
+
+
+def an_integration(**fields: object) -> Integration:
+    """A new integration, without authentication unless `fields` say otherwise."""
+    plain = Integration(id=str(uuid4()), workspace="w", name="Ümlaut", version=1, auth=NoAuth())
+    return replace(plain, **fields)
+
+
+def drafted(integration: Integration) -> DraftIntegration:
+    return DraftIntegration(**asdict(integration))
 
 
 def path_of(integration_id: str) -> str:
@@ -100,8 +115,12 @@ async def serving(
         writer.close()
         return True
 
-    environment = {"INLET_KAFKA": kafka, "INLET_REDIS": redis, "INLET_PORT": address.rpartition(":")[2]}
-    environment["INLET_MASTER_KEY"] = MASTER_KEY
+    environment = {
+        "INLET_KAFKA": kafka,
+        "INLET_REDIS": redis,
+        "INLET_MASTER_KEY": MASTER_KEY,
+        "INLET_PORT": address.rpartition(":")[2],
+    }
     program = Program(
         name="ingress",
         command=(sys.executable, "-m", "services", "ingress"),

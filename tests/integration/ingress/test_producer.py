@@ -42,7 +42,7 @@ class Bench:
 
     def __init__(self, bootstrap: str, *, timeout_s: float = 30, limit_bytes: int = 64 * 1024 * 1024) -> None:
         self.bootstrap = bootstrap
-        self.connection = Connection(bootstrap)
+        self.connection = Connection(bootstrap, topics.REQUESTS)
         self.log = BatchProducer(self.connection, timeout_s=timeout_s, pending_limit_bytes=limit_bytes)
 
     async def is_connected(self) -> bool:
@@ -54,7 +54,7 @@ class Bench:
     async def append(self, name: str, value: bytes = b"{}", *, placed: bool = False) -> Position | None:
         """Append a record; a placed one has the hash of `name` for its key."""
         key = blake2b(name.encode(), digest_size=16).hexdigest() if placed else name
-        return await self.log.append(Record(key, value, METADATA, placed_by_key=placed))
+        return await self.log.append(Record(key, value, METADATA, place=key if placed else None))
 
     async def until_taken(self, name: str, value: bytes = b"{}") -> None:
         async def is_taken() -> bool:

@@ -61,7 +61,7 @@ class MemoryClaims:
 
 
 class MemoryLog:
-    """`RequestLog` in memory, one partition. While `confirming` is False records are stored and nobody is told."""
+    """`RecordLog` in memory, one partition. While `confirming` is False records are stored and nobody is told."""
 
     def __init__(self) -> None:
         self.confirming = True

@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from libs.claims import Position
-from libs.messages import Deduplication, Integration, NoAuth, decode_metadata
+from libs.messages import Auth, Batch, Deduplication, Integration, NoAuth, decode_metadata
 from services.ingress import answers
 from services.ingress.acceptance import Acceptance
 from services.ingress.answers import HttpAnswer
-from services.ingress.snapshot import Route
+from services.ingress.integrations import Route
 from tests.unit.ingress.compiling import published
+from tests.unit.ingress.credentials import meta_auth
 from tests.unit.ingress.memory import MemoryClaims, MemoryLog
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -29,8 +30,8 @@ class Bench:
         self.claims = MemoryClaims()
         self.acceptance = Acceptance(self.log, self.claims, lambda: 7)
 
-    async def send(self, rules: Deduplication | None, body: dict[str, object]) -> HttpAnswer:
-        integration = Integration(id=ID, workspace="w", name="n", version=1, auth=NoAuth(), deduplication=rules)
+    async def send(self, rules: Deduplication | None, body: dict[str, object], auth: Auth | None = None) -> HttpAnswer:
+        integration = Integration(id=ID, workspace="w", name="n", version=1, auth=auth or NoAuth(), deduplication=rules)
         route = published({f"integration/{ID}": integration})[ID]
         assert isinstance(route, Route)
         return await self.acceptance.accept(route, {"x-form-id": "7"}, body, msgspec.json.encode(body))
@@ -63,7 +64,7 @@ async def test_without_rules_the_key_is_the_event_id_and_the_claims_are_not_aske
     answer = await bench.send(PLAIN, {"id": 1})
     [record] = bench.log.records
     assert record.key == event_id_of(answer)
-    assert not record.placed_by_key
+    assert record.place is None
     assert not decode_metadata(record.headers).deduplicated
     assert bench.claims.calls == 0
 
@@ -81,7 +82,7 @@ async def test_with_rules_the_key_is_the_hash_and_places_the_record(bench: Bench
     first, second = bench.log.records
     assert re.fullmatch(r"[0-9a-f]{32}", first.key)
     assert first.key != second.key
-    assert first.placed_by_key
+    assert first.place == first.key
     assert decode_metadata(first.headers).deduplicated
 
 
@@ -89,6 +90,21 @@ async def test_a_repeated_request_answers_204_and_publishes_nothing(bench: Bench
     assert (await bench.send(REJECT, {"id": 1})).status == 200
     assert await bench.send(REJECT, {"id": 1.0, "more": True}) == answers.DUPLICATE
     assert len(bench.log.records) == 1
+
+
+@pytest.mark.parametrize(("rules", "parameters"), [(PLAIN, ()), (REJECT, ("body.id",))])
+async def test_a_request_that_is_to_be_split_lies_with_all_others_of_its_integration_and_claims_nothing(
+    bench: Bench, rules: Deduplication | None, parameters: tuple[str, ...]
+) -> None:
+    bench.claims.down = True
+    split = meta_auth(ID, "s", split_batches=True)
+    given = [await bench.send(rules, {"id": 1}, split) for _ in range(2)]
+    for answer, record in zip(given, bench.log.records, strict=True):
+        metadata = decode_metadata(record.headers)
+        assert answer == answers.accepted(metadata.event_id)
+        assert (record.key, record.place) == (ID, "456789abcdef")
+        assert metadata.batch == Batch(parameters=parameters)
+        assert not metadata.deduplicated
 
 
 async def test_two_at_once_give_one_200_and_one_204(bench: Bench) -> None:

@@ -8,7 +8,6 @@ from libs.messages import Integration, NoAuth, Undecodable
 from libs.telemetry import registry_of
 from services.ingress import answers, body
 from services.ingress.acceptance import Acceptance
-from services.ingress.connection import Connection
 from services.ingress.routes import Endpoint
 from services.ingress.samples import Samples
 from services.ingress.settings import Settings
@@ -32,7 +31,7 @@ class Server:
         self.snapshot = Snapshot(COMPILER)
         settings = Settings(kafka="", redis="", master_key="", body_limit_bytes=100, body_idle_timeout_s=0.05)
         acceptance = Acceptance(self.log, MemoryClaims(), lambda: 7)
-        samples = Samples(Connection(settings.kafka), settings.produce_timeout_s)
+        samples = Samples(MemoryLog())
         self.endpoint = Endpoint(self.snapshot, acceptance, samples, settings)
 
     async def load(self) -> None:

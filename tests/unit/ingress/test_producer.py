@@ -8,6 +8,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs import topics
 from libs.claims import Position
 from services.ingress.acceptance import Record
 from services.ingress.connection import Connection
@@ -45,15 +46,15 @@ class Kafka:
 
 
 async def test_a_free_record_behind_a_partition_without_a_leader_goes_to_another_by_itself() -> None:
-    connection = Connection("")
+    connection = Connection("", topics.REQUESTS)
     connection.producer, connection.partitions = Kafka(), 2
     log = BatchProducer(connection, timeout_s=2, pending_limit_bytes=1000)
-    first = asyncio.create_task(log.append(Record("first", b"{}", [], placed_by_key=False)))
+    first = asyncio.create_task(log.append(Record("first", b"{}", [], place=None)))
 
     async def is_in_flight() -> bool:
         return bool(log._in_flight)
 
     await eventually(is_in_flight)
-    assert await log.append(Record("second", b"{}", [], placed_by_key=False)) == Position(0, 7)
+    assert await log.append(Record("second", b"{}", [], place=None)) == Position(0, 7)
     assert not first.done()
     first.cancel()

@@ -19,8 +19,10 @@ from libs.messages import (
     verify_token_place,
 )
 from services.ingress import answers
-from services.ingress.snapshot import EMPTY, Compiler, Route, Snapshot
-from tests.unit.ingress.compiling import COMPILER, SEALER, published
+from services.ingress.integrations import Route
+from services.ingress.snapshot import EMPTY, Compiler, Snapshot
+from tests.unit.ingress.compiling import COMPILER, published
+from tests.unit.ingress.credentials import SEALER
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
 KEY = f"integration/{ID}"
