@@ -11,8 +11,10 @@ import pytest
 
 from deploy.local.stack import Stack
 from libs import topics
+from libs.identifiers import part_id
 from tests.consuming import read_all
 from tests.e2e.author import Author
+from tests.e2e.workflow import read_events, read_triggers, settle
 from tests.eventually import eventually
 
 BODY = {"complaint": {"id": "cmp-20240610-001", "priority": "high", "customer": {"firstName": "Jane"}}}
@@ -187,3 +189,51 @@ async def test_no_secret_is_in_clear_on_a_topic_or_in_a_log(author: Author, stac
     for service in stack.services.values():
         log = service.log.read_bytes()
         assert not any(secret in log for secret in secrets)
+
+
+async def test_each_change_of_a_batch_triggers_for_itself_and_once(author: Author, stack: Stack) -> None:
+    """Meta sends a batch, and later another one that has some of its messages again."""
+    auth, sign = await select_authentication(author, stack, "meta")
+    created = await call(
+        author, "POST", "/integrations",
+        {
+            "name": "Split",
+            "auth": auth | {"splitBatches": True},
+            "deduplication": {"parameters": ["body.entry.0.changes.0.value.id"]},
+        },
+    )  # fmt: skip
+    where = {"param": "body.entry.0.changes.0.value.kind", "type": "string", "operator": "EQUAL", "value": "message"}
+    event = {"name": "Messages", "integrationId": created["id"], "where": where}
+    await call(author, "POST", "/business-events", event)
+    await call(author, "POST", f"/integrations/{created['id']}/publish")
+
+    def batch(*messages: tuple[str, str]) -> bytes:
+        changes = [{"field": "messages", "value": {"id": name, "kind": kind}} for name, kind in messages]
+        return json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}).encode()
+
+    first = batch(("a", "message"), ("b", "status"), ("c", "message"), ("a", "message"))
+    second = batch(("c", "message"), ("d", "message"))
+    async with httpx.AsyncClient(timeout=30) as sender:
+
+        async def sent(raw: bytes) -> httpx.Response:
+            return await sender.post(created["url"], content=raw, headers=JSON | sign(raw))
+
+        async def live() -> bool:
+            return (await sent(b"?")).status_code == 400
+
+        await eventually(live)
+        answers = [await sent(raw) for raw in (first, second, first)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+    await settle(stack.kafka.address)
+    events = await read_events(stack.kafka.address, created["id"])
+    names = [one.parameters["body.entry.0.changes.0.value.id"] for one in events]
+    assert names == ["a", "b", "c", "d"]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert [(one.id, one.request_id) for one in events] == [
+        (part_id(ids[0], "0.0"), ids[0]),
+        (part_id(ids[0], "0.1"), ids[0]),
+        (part_id(ids[0], "0.2"), ids[0]),
+        (part_id(ids[1], "0.1"), ids[1]),
+    ]
+    triggers = await read_triggers(stack.kafka.address, created["id"])
+    assert [one.event.id for one in triggers] == [events[0].id, events[2].id, events[3].id]
