@@ -80,14 +80,18 @@ class Accounts:
             return await self._log_in(email, password)
 
     async def _log_in(self, email: str, password: str) -> NewSession:
+        refusal = UnauthenticatedError("The email address or the password is wrong.")
         async with self._database.reading() as connection:
             found = await accounts.find_user(connection, address_of(email))
         matches = await self._passwords.matches(password, None if found is None else found[1].password_hash)
         if found is None or not matches:
-            raise UnauthenticatedError("The email address or the password is wrong.")
+            raise refusal
         (workspace_id, user), now = found, self._now()
         opened = NewSession(token=secrets.token_urlsafe(_TOKEN_BYTES), expires_at=now + self._session_lifetime)
         async with self._database.writing() as connection:
+            # Checking took a while. A password that was changed meanwhile has ended all sessions, and opens none.
+            if not await accounts.has_password(connection, user.id, user.password_hash):
+                raise refusal
             await accounts.remove_expired_sessions(connection, now)
             await accounts.add_session(
                 connection,
