@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ async def replica(tmp_path: Path, kafka: str) -> AsyncIterator[Replica]:
         yield one
 
 
-async def states(client: httpx.AsyncClient, path: str) -> AsyncIterator[str]:
+async def states(client: httpx.AsyncClient, path: str) -> AsyncGenerator[str, None]:
     """What a stream tells, until it ends as it should."""
     async with client.stream("GET", f"{path}/capture/stream") as response:
         assert response.status_code == 200

@@ -67,7 +67,7 @@ async def test_what_belongs_to_another_workspace_looks_like_what_does_not_exist_
 
     await become_a_neighbour(plane, tmp_path)
     for method, path in sorted(routes):
-        body = {} if method in {"PATCH", "PUT"} else None
+        body: object = {} if method in {"PATCH", "PUT"} else None
         foreign, unknown = [
             await plane.client.request(method, path.format_map(ids), json=body)
             for ids in (theirs, dict.fromkeys(theirs, UNKNOWN))
