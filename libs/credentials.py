@@ -4,8 +4,8 @@ import re
 from functools import lru_cache
 
 _WORDS = frozenset({
-    "auth", "authentication", "authorization", "authz", "bearer", "cert", "hmac", "jwt", "oauth", "oidc", "otp", "pass",
-    "passcode", "passphrase", "pin", "pwd", "session", "sig",
+    "auth", "authentication", "authorization", "authz", "bearer", "cert", "dpop", "hmac", "jwt", "oauth", "oidc", "otp",
+    "pass", "passcode", "passphrase", "pin", "psk", "pw", "pwd", "saml", "session", "sig", "sign", "wsse",
 })  # fmt: skip
 _ENDINGS = (
     "auth", "certificate", "cookie", "credential", "key", "passwd", "password", "secret", "sessionid", "signature",

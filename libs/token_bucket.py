@@ -4,10 +4,12 @@ This is the generic cell rate algorithm (ITU-T I.371, annex A) in its virtual sc
 a bucket of `burst` tokens that is refilled at `per_second` would, without refilling anything.
 """
 
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+import hashlib
+import secrets
+from typing import Final
 
-KeyT = TypeVar("KeyT", bound=Hashable)
+_ROWS: Final = 4
+_WIDTH: Final = 4096
 
 
 class TokenBucket:
@@ -22,51 +24,65 @@ class TokenBucket:
 
     def take(self, now_s: float) -> float:
         """Take a token and answer 0; or, if there is none, the seconds until there is one."""
-        full_at = max(self._full_at, now_s)
-        wait_s = full_at - self._tolerance_s - now_s
-        if wait_s > 0:
-            return wait_s
-        self._full_at = full_at + self._interval_s
-        return 0.0
+        wait_s = self.wait(now_s)
+        if not wait_s:
+            self.spend(now_s)
+        return wait_s
+
+    def wait(self, now_s: float) -> float:
+        """The seconds until there is a token; 0 if there is one."""
+        return max(0.0, max(self._full_at, now_s) - self._tolerance_s - now_s)
+
+    def spend(self, now_s: float) -> None:
+        """Take a token, also one that is not there yet."""
+        self._full_at = max(self._full_at, now_s) + self._interval_s
 
     def give_back(self) -> None:
-        """Undo one `take` that answered 0."""
+        """Undo one `take` that answered 0, or one `spend`."""
         self._full_at -= self._interval_s
 
-    def is_full(self, now_s: float) -> bool:
-        """Whether it decides as a new one would."""
-        return self._full_at <= now_s
 
+class TokenBuckets:
+    """A bucket for each of any number of keys, in bounded memory.
 
-class TokenBuckets(Generic[KeyT]):
-    """A bucket for each key, at most `limit` of them.
-
-    A bucket that is full again is forgotten without a loss. When `limit` keys are spent at once the oldest is
-    forgotten, so that whoever invents keys fills neither the memory nor the way of everybody else.
+    Strangers choose the keys, so none is remembered. Each has a bucket in every one of a few rows, found by a hash that
+    only this process can compute, and shares it with whatever else is hashed to it: a count-min sketch (Cormode and
+    Muthukrishnan, 2005). There is no token for a key while there is none in any of its buckets. So no other key can
+    make a spent one be forgotten; and of `n` spent keys the chance to spend another one's buckets is `(n / width)^4`.
     """
 
-    def __init__(self, per_second: float, burst: float, *, limit: int = 10_000) -> None:
+    def __init__(self, per_second: float, burst: float, *, width: int = _WIDTH) -> None:
         self._per_second = per_second
         self._burst = burst
-        self._limit = limit
-        self._buckets: dict[KeyT, TokenBucket] = {}
+        self._width = width
+        self._salt = secrets.token_bytes(16)
+        self._buckets: dict[tuple[int, int], TokenBucket] = {}
 
-    def take(self, key: KeyT, now_s: float) -> float:
-        """As `TokenBucket.take`, from the bucket of this key."""
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            if len(self._buckets) >= self._limit:
-                self._make_room(now_s)
-            bucket = self._buckets[key] = TokenBucket(self._per_second, self._burst)
-        return bucket.take(now_s)
+    def __len__(self) -> int:
+        """How many buckets there are: four times the width at most."""
+        return len(self._buckets)
 
-    def give_back(self, key: KeyT) -> None:
+    def take(self, key: str, now_s: float) -> float:
+        """As `TokenBucket.take`, from the buckets of this key."""
+        buckets = self._of(key)
+        wait_s = min(bucket.wait(now_s) for bucket in buckets)
+        if not wait_s:
+            for bucket in buckets:
+                bucket.spend(now_s)
+        return wait_s
+
+    def give_back(self, key: str) -> None:
         """Undo one `take` that answered 0."""
-        bucket = self._buckets.get(key)
-        if bucket is not None:
+        for bucket in self._of(key):
             bucket.give_back()
 
-    def _make_room(self, now_s: float) -> None:
-        self._buckets = {key: bucket for key, bucket in self._buckets.items() if not bucket.is_full(now_s)}
-        while len(self._buckets) >= self._limit:
-            del self._buckets[next(iter(self._buckets))]
+    def _of(self, key: str) -> list[TokenBucket]:
+        digest = hashlib.blake2b(key.encode(errors="surrogatepass"), key=self._salt, digest_size=4 * _ROWS).digest()
+        places = [int.from_bytes(digest[4 * row : 4 * row + 4], "big") % self._width for row in range(_ROWS)]
+        return [self._bucket((row, place)) for row, place in enumerate(places)]
+
+    def _bucket(self, place: tuple[int, int]) -> TokenBucket:
+        bucket = self._buckets.get(place)
+        if bucket is None:
+            bucket = self._buckets[place] = TokenBucket(self._per_second, self._burst)
+        return bucket

@@ -3,18 +3,16 @@
 import hashlib
 import secrets
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
 from libs.identifiers import new_event_id
-from libs.token_bucket import TokenBuckets
+from services.config.attempts import Attempts
 from services.config.definitions import Clock
-from services.config.errors import ThrottledError, UnauthenticatedError
+from services.config.errors import UnauthenticatedError
 from services.config.identity import ROLES, Identity, User, Workspace
 from services.config.passwords import Passwords
 from services.config.store import accounts
@@ -41,8 +39,7 @@ class Accounts:
         self._passwords = passwords
         self._session_lifetime = session_lifetime
         self._now = now
-        self._of_user = TokenBuckets[str](per_second=1 / 6, burst=10)
-        self._of_address = TokenBuckets[str](per_second=1, burst=50)
+        self._attempts = Attempts(per_second=1 / 6, burst=10, counts_successes=False)
 
     async def set_up(self, email: str, password: str) -> None:
         """Bring the tables up to date and, if there is no user yet, create a workspace with an administrator.
@@ -64,23 +61,13 @@ class Accounts:
             )
             await accounts.add_user(connection, workspace.id, user)
 
-    @contextmanager
-    def guessing(self, email: str, address: str) -> Iterator[None]:
+    def guessing(self, email: str, address: str) -> AbstractContextManager[None]:
         """Around whatever tells whether a password is right: what fails counts, for the user and for the address.
-
-        The counts are this process's own.
 
         Raises:
             ThrottledError: there were too many.
         """
-        now_s = time.monotonic()
-        email = address_of(email)
-        wait_s = self._of_user.take(email, now_s) or self._of_address.take(address, now_s)
-        if wait_s:
-            raise ThrottledError(wait_s)
-        yield
-        self._of_user.give_back(email)
-        self._of_address.give_back(address)
+        return self._attempts.at(address_of(email), address)
 
     async def log_in(self, email: str, password: str, address: str) -> NewSession:
         """Open a session for somebody at this network address.
@@ -93,14 +80,18 @@ class Accounts:
             return await self._log_in(email, password)
 
     async def _log_in(self, email: str, password: str) -> NewSession:
+        refusal = UnauthenticatedError("The email address or the password is wrong.")
         async with self._database.reading() as connection:
             found = await accounts.find_user(connection, address_of(email))
         matches = await self._passwords.matches(password, None if found is None else found[1].password_hash)
         if found is None or not matches:
-            raise UnauthenticatedError("The email address or the password is wrong.")
+            raise refusal
         (workspace_id, user), now = found, self._now()
         opened = NewSession(token=secrets.token_urlsafe(_TOKEN_BYTES), expires_at=now + self._session_lifetime)
         async with self._database.writing() as connection:
+            # Checking took a while. A password that was changed meanwhile has ended all sessions, and opens none.
+            if not await accounts.has_password(connection, user.id, user.password_hash):
+                raise refusal
             await accounts.remove_expired_sessions(connection, now)
             await accounts.add_session(
                 connection,

@@ -1,7 +1,6 @@
 """Tokens for senders: made from an API key, renewed, and the public keys that verify them."""
 
 import ipaddress
-import time
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -14,11 +13,11 @@ from jwt.algorithms import RSAAlgorithm
 from msgspec import Struct
 
 from libs.sealing import Sealer
-from libs.token_bucket import TokenBuckets
 from libs.tokens import ALGORITHM, ISSUER, TokenClaims
 from services.config.api_keys import sha256_of
+from services.config.attempts import Attempts
 from services.config.definitions import ApiKey, Clock, SigningKey
-from services.config.errors import ThrottledError, UnauthenticatedError
+from services.config.errors import UnauthenticatedError
 from services.config.signing_keys import private_key_place, signing
 from services.config.store.database import Database
 from services.config.store.keys import find_api_key, find_signing_key, public_keys
@@ -56,8 +55,7 @@ class Tokens:
         self._sealer = sealer
         self._tokens_live = tokens_live
         self._now = now
-        self._of_key = TokenBuckets[str](per_second=1, burst=30)
-        self._of_address = TokenBuckets[str](per_second=1, burst=50)
+        self._attempts = Attempts(per_second=1, burst=30, counts_successes=True)
         self._private_keys: dict[str, RSAPrivateKey] = {}
 
     async def log_in(self, secret: str, address: str) -> str:
@@ -67,10 +65,11 @@ class Tokens:
             UnauthenticatedError: no key, one that is revoked or expired, or not from this address; not said which.
             ThrottledError: too often.
         """
-        self._throttle(secret_sha256 := sha256_of(secret), address)
-        async with self._database.reading() as connection:
-            found = await find_api_key(connection, secret_sha256)
-        return await self._token_from(found, address)
+        secret_sha256 = sha256_of(secret)
+        with self._attempts.at(secret_sha256, address):
+            async with self._database.reading() as connection:
+                found = await find_api_key(connection, secret_sha256)
+            return await self._token_from(found, address)
 
     async def refresh(self, token: str, address: str) -> str:
         """A token that is as new, from one that is still valid.
@@ -79,31 +78,27 @@ class Tokens:
             UnauthenticatedError: it is not, or its API key is not any more.
             ThrottledError: too often.
         """
-        self._throttle(sha256_of(token), address)
-        claims = await self._verified(token)
-        found = None
-        if claims is not None:
-            workspace_id, key_id = claims
-            async with self._workspaces.reading(workspace_id) as scope:
-                key = await scope.api_keys.get(key_id)
-            found = None if key is None else (workspace_id, key)
-        return await self._token_from(found, address)
+        with self._attempts.at(sha256_of(token), address):
+            return await self._token_from(await self._key_of(token), address)
 
     async def jwks(self) -> list[Jwk]:
         """The public keys of all tokens that may be valid."""
         async with self._database.reading() as connection:
             return [_jwk(key_id, pem) for key_id, pem in await public_keys(connection)]
 
-    def _throttle(self, credential_sha256: str, address: str) -> None:
-        now_s = time.monotonic()
-        wait_s = self._of_key.take(credential_sha256, now_s) or self._of_address.take(address, now_s)
-        if wait_s:
-            raise ThrottledError(wait_s)
+    async def _key_of(self, token: str) -> tuple[str, ApiKey] | None:
+        """The API key that a valid token was made from, and the id of its workspace."""
+        claims = await self._verified(token)
+        if claims is None:
+            return None
+        workspace_id, key_id = claims
+        async with self._workspaces.reading(workspace_id) as scope:
+            key = await scope.api_keys.get(key_id)
+        return None if key is None else (workspace_id, key)
 
     async def _token_from(self, found: tuple[str, ApiKey] | None, address: str) -> str:
         if found is None or not _is_usable(found[1], self._now(), address):
             raise UnauthenticatedError(_REFUSAL)
-        self._of_address.give_back(address)
         workspace_id, api_key = found
         async with self._workspaces.reading(workspace_id) as scope:
             key = signing(await scope.signing_keys.all(), scope.now)

@@ -92,11 +92,13 @@ class Users:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return await _existing(scope, user_id)
 
-    async def change(self, by: Identity, user_id: str, changes: UserChanges) -> User:
+    async def change(
+        self, by: Identity, user_id: str, changes: UserChanges, *, current_hash: str | None = None
+    ) -> User:
         """Change what a user may do, from their next request on, or their password.
 
         Raises:
-            InvalidError: what was given breaks a rule.
+            InvalidError: what was given breaks a rule, or `current_hash` is not that of the password any more.
             ConflictError: nobody would be left who may do this.
         """
         faults: list[Fault] = []
@@ -106,6 +108,8 @@ class Users:
         hashed = None if changes.password is UNSET else await self._passwords.hash(changes.password)
         async with self._workspaces.changing(by) as scope:
             before = await _existing(scope, user_id)
+            if current_hash not in {None, before.password_hash}:
+                raise _wrong_password()
             after = replace(
                 before,
                 permissions=before.permissions if permissions is None else permissions,
@@ -136,8 +140,12 @@ class Users:
         """
         user = await self.get(by, by.user_id)
         if not await self._passwords.matches(current, user.password_hash):
-            raise InvalidError([Fault("currentPassword", "is wrong")])
-        await self.change(by, by.user_id, UserChanges(password=password))
+            raise _wrong_password()
+        await self.change(by, by.user_id, UserChanges(password=password), current_hash=user.password_hash)
+
+
+def _wrong_password() -> InvalidError:
+    return InvalidError([Fault("currentPassword", "is wrong")])
 
 
 async def _existing(scope: Scope, user_id: str) -> User:

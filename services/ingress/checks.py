@@ -79,7 +79,7 @@ def decode_body(raw: bytes) -> dict[str, object] | None:
 
 
 def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes]], raw: bytes) -> str:
-    """Why a request was refused, for the owner of its integration; never with the value of a credential."""
+    """Why a request was refused, for the owner of its integration; without a credential, and without the body."""
     if isinstance(refused, Denial):
         return refused.reason
     folded = fold_headers(headers)
@@ -87,7 +87,7 @@ def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes
         case 400:
             return f"The body is not a JSON object within the limits: {_fault_of(raw)}"
         case 415 if refused is answers.UNSUPPORTED_TYPE:
-            return f"Content-Type is '{folded.get('content-type', '')[:100]}', not application/json"
+            return f"Content-Type is '{folded.get('content-type', '').partition(';')[0][:100]}', not application/json"
         case 429:
             return "The rate limit of the integration was reached"
         case _:

@@ -15,13 +15,16 @@ from msgspec import Struct
 
 from libs.messages import Sample
 from libs.parameters import flatten
+from services.config.accounts import Accounts
 from services.config.captures import Captures, State
 from services.config.definitions import Capture
+from services.config.errors import RequestError, UnavailableError
 from services.config.identity import Identity, Permission
-from services.config.rest.requests import needs
+from services.config.rest.requests import ApiRequest, check_permissions, needs
 
 _POLL_S: Final = 0.5
 _PING_EVERY: Final = 30
+_READING: Final = (Permission.INTEGRATIONS_READ,)
 
 ParameterType = Literal["string", "number", "boolean", "null", "object", "array"]
 
@@ -101,19 +104,24 @@ async def cancel(
     return _answer(*await captures.cancel(identity, str(integration_id)))
 
 
-@get("/stream", opt=needs(Permission.INTEGRATIONS_READ), summary="Follow the capture")
+@get("/stream", opt=needs(*_READING), summary="Follow the capture")
 async def stream(
     integration_id: FromPath[UUID],
+    request: ApiRequest,
     identity: NamedDependency[Identity],
+    accounts: NamedDependency[Accounts],
     captures: NamedDependency[Captures],
     stopping: NamedDependency[asyncio.Event],
 ) -> ServerSentEvent:
-    """Server-sent events named `capture`, each with the capture as data, at every change until it is over."""
-    first = await captures.get(identity, str(integration_id))  # 404 while there can still be one
+    """Server-sent events named `capture`, each with the capture as data, at every change until it is over.
+
+    It ends too when the session or the integration does, and when this replica stops; any other can be asked to go on.
+    """
+    now = await captures.get(identity, str(integration_id))  # 404 while there can still be one
 
     async def events() -> AsyncIterator[ServerSentEventMessage]:
+        nonlocal now
         seen, quiet = None, 0
-        now = first
         while True:
             capture, state = now
             if (marks := (capture.generation, state, len(capture.refused))) != seen:
@@ -125,7 +133,14 @@ async def stream(
             if state != "armed" or stopping.is_set():
                 return
             await asyncio.sleep(_POLL_S)
-            now = await captures.get(identity, str(integration_id))
+            try:
+                # As with a request: what was withdrawn from the user is not shown any more.
+                check_permissions(await accounts.identify(request.auth), _READING)
+                now = await captures.get(identity, str(integration_id))
+            except UnavailableError:
+                continue
+            except RequestError:
+                return
 
     return ServerSentEvent(events())
 

@@ -56,7 +56,10 @@ _MESSAGES: Final = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body must be application/json.",
 }
 _SNAKE: Final = re.compile(r"_([a-z])")
-_NAMED_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`")
+_NAMED_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`", re.DOTALL)
+# What a message of msgspec says without repeating a value, which may be a secret in the wrong place.
+_WITHOUT_VALUE: Final = re.compile(r"(Expected|Object) .*|Invalid [^'\"]*", re.DOTALL)
+_PATH_BEGINS: Final = "`$."
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
@@ -102,7 +105,10 @@ def _answer(
 
 
 def _fault(found: object) -> Fault:
-    """A fault as the framework reports it, with the path of the field it is about."""
+    """A fault as the framework reports it, with the path of the field it is about, and no value.
+
+    The framework takes the path to begin where the message first says so, which may be within a value.
+    """
     match found:
         case {"key": "data", "message": "'data'"}:
             return Fault("", "a JSON body is required")
@@ -114,7 +120,11 @@ def _fault(found: object) -> Fault:
             path = _SNAKE.sub(lambda match: match[1].upper(), key)  # the name of a parameter here, not in the query
         case _:
             return Fault("", "is not valid")
+    if _PATH_BEGINS in path:
+        path = path.rpartition(_PATH_BEGINS)[2].removeprefix("data.")
     if named := _NAMED_FIELD.fullmatch(message):
         path = f"{path}.{named[1]}".lstrip(".")
         message = "is required" if "missing" in message else "is not a known field"
+    elif not _WITHOUT_VALUE.fullmatch(message):
+        message = "is not valid"
     return Fault(path, message)

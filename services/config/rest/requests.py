@@ -1,5 +1,6 @@
 """Requests to the API: whose they are, and their JSON bodies."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -74,11 +75,20 @@ def permission_guard(accounts: Accounts) -> Guard:
             return
         if not isinstance(needed, tuple):
             raise ForbiddenError("Nobody may do this.")
-        lacking = [permission for permission in (Permission.AUTOMATION_ACCESS, *needed) if not identity.may(permission)]
-        if lacking:
-            raise ForbiddenError(f"This needs the permission {lacking[-1]}.")
+        check_permissions(identity, needed)
 
     return guard
+
+
+def check_permissions(identity: Identity, needed: Sequence[Permission]) -> None:
+    """Let pass who has access and all of these.
+
+    Raises:
+        ForbiddenError: one is lacking.
+    """
+    lacking = [permission for permission in (Permission.AUTOMATION_ACCESS, *needed) if not identity.may(permission)]
+    if lacking:
+        raise ForbiddenError(f"This needs the permission {lacking[-1]}.")
 
 
 def _token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

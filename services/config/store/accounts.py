@@ -32,6 +32,12 @@ async def find_user(connection: AsyncConnection, email: str) -> tuple[str, User]
     return fields.pop("workspace_id"), User(**fields)
 
 
+async def has_password(connection: AsyncConnection, user_id: str, password_hash: str) -> bool:
+    """Whether a user still has the password with this hash; if so, until the end of the transaction."""
+    query = select(users.c.id).where(users.c.id == user_id, users.c.password_hash == password_hash)
+    return await connection.scalar(query.with_for_update(read=True)) is not None
+
+
 async def has_users(connection: AsyncConnection) -> bool:
     return bool(await connection.scalar(select(exists().select_from(users))))
 

@@ -1,5 +1,5 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from uuid import UUID
 
 import pytest
@@ -73,6 +73,33 @@ async def test_what_is_no_integration_is_refused_and_located(
     assert set(answer) == {"status", "error", "message", "errors"}
     assert [fault["field"] for fault in answer["errors"]] == fields
     assert (await plane.call("GET", "/api/v1/integrations"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "value", ["hidden", "hid 'den", "hid - den", "`$.hidden", "a' - at `$.hidden`", "`$.data.hidden`"]
+)
+@pytest.mark.parametrize(
+    ("method", "path", "around", "field"),
+    [
+        ("POST", "/api/v1/integrations", lambda value: {**GOOD, "auth": {"kind": value}}, "auth.kind"),
+        (
+            "POST",
+            "/api/v1/integrations",
+            lambda value: {**GOOD, "deduplication": {"parameters": ["body.a"], "onRedisDown": value}},
+            "deduplication.onRedisDown",
+        ),
+        ("POST", "/api/v1/users", lambda value: {"email": "a@b", "role": value}, "role"),
+        ("POST", "/api/v1/users", lambda value: {"email": "a@b", "permissions": [value]}, "permissions[0]"),
+        ("POST", "/api/v1/api-keys", lambda value: {"name": "x", "permissions": [value]}, "permissions[0]"),
+        ("POST", "/api/v1/api-keys", lambda value: {"name": "x", "expiresAt": value}, "expiresAt"),
+    ],
+)
+async def test_a_value_that_is_refused_is_located_and_not_repeated(
+    plane: ControlPlane, method: str, path: str, around: Callable[[str], object], field: str, value: str
+) -> None:
+    answer = await plane.call(method, path, around(value), status=400)
+    assert [fault["field"] for fault in answer["errors"]] == [field]
+    assert "hid" not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])

@@ -65,12 +65,15 @@ class Ingress:
         await self.until_answered(integration.id, 403 if isinstance(integration.auth, MetaAuth) else 405)
 
     async def define(self, *definitions: Definition) -> None:
-        for definition in definitions:
-            await self.put_definition(definition_key(definition), msgspec.json.encode(definition))
+        await self._put(*((definition_key(one), msgspec.json.encode(one)) for one in definitions))
 
     async def put_definition(self, key: bytes, value: bytes | None) -> None:
+        await self._put((key, value))
+
+    async def _put(self, *records: tuple[bytes, bytes | None]) -> None:
         async with AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True) as producer:
-            await producer.send_and_wait(topics.DEFINITIONS, value, key=key)
+            for key, value in records:
+                await producer.send_and_wait(topics.DEFINITIONS, value, key=key)
 
     async def until_answered(self, integration_id: str, status: int) -> None:
         """Wait for what a GET is answered: 405 by a published integration, 403 by one of Meta's."""

@@ -13,6 +13,7 @@ from libs.credentials import is_credential
         "keys", "x-api-keys", "x-client-secrets", "x-access-tokens", "cookie2", "x-signature256", "authorization2",
         "x-auth0", "x-oauth2", "x-secret2", "x-amzn-oidc-data", "x-authz", "x-pass", "x-pwd", "x-passphrase", "x-otp",
         "jsessionid", "x-client-cert", "x-credentials", "x-forwarded-client-cert", "x-ssl-certificate",
+        "sign", "x-sign", "dpop", "x-wsse", "x-psk", "x-user-pw", "x-saml-assertion",
     ],
 )  # fmt: skip
 def test_credentials_are_recognised_by_the_words_of_their_name(name: str) -> None:
@@ -35,6 +36,7 @@ def test_credentials_are_recognised_by_the_words_of_their_name(name: str) -> Non
         "x-deduplication-hash",
         "x-author",
         "x-github-event",
+        "x-signal",
     ],
 )
 def test_other_headers_are_parameters(name: str) -> None:

@@ -40,18 +40,39 @@ def test_a_token_that_is_given_back_can_be_taken_again() -> None:
 
 
 def test_every_key_has_a_bucket_of_its_own() -> None:
-    buckets = TokenBuckets[str](1, 1)
+    buckets = TokenBuckets(1, 1)
 
     assert [buckets.take(key, 0) for key in ("a", "b", "a")] == [0, 0, 1]
     buckets.give_back("a")
     assert buckets.take("a", 0) == 0
 
 
-def test_the_number_of_keys_is_bounded_and_full_buckets_go_first() -> None:
-    buckets = TokenBuckets[int](1, 1, limit=3)
-    for key in range(3):
-        buckets.take(key, 0)
-    buckets.take(3, 0.5)  # nothing is full: the oldest goes
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3000)), max_size=60), st.integers(1, 5))
+def test_however_many_keys_share_a_bucket_none_of_them_gets_more_than_its_own(
+    takes: list[tuple[str, int]], width: int
+) -> None:
+    buckets, alone = TokenBuckets(1, 2, width=width), {key: TokenBucket(1, 2) for key in "abcdefgh"}
+    for key, at_ms in sorted(takes, key=lambda take: take[1]):
+        if buckets.take(key, at_ms / 1000) == 0:
+            assert alone[key].take(at_ms / 1000) == 0
 
-    assert buckets.take(1, 0.5) > 0
-    assert buckets.take(0, 0.5) == 0
+
+def test_whoever_uses_any_number_of_keys_neither_fills_the_memory_nor_is_forgotten() -> None:
+    buckets = TokenBuckets(0.001, 3, width=64)
+    for _ in range(3):
+        assert buckets.take("attacker", 0) == 0
+    for number in range(2000):
+        buckets.take(f"invented {number}", 1)
+
+    assert len(buckets) == 4 * 64
+    assert buckets.take("attacker", 2) > 0
+
+
+def test_a_thousand_keys_that_are_spent_leave_all_others_alone() -> None:
+    buckets = TokenBuckets(0.001, 3)
+    for number in range(1000):
+        for _ in range(3):
+            buckets.take(f"attacker {number}", 0)
+
+    refused = sum(buckets.take(f"somebody {number}", 1) > 0 for number in range(200))
+    assert refused < 10
