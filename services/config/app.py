@@ -26,7 +26,8 @@ from services.config.rest.api_keys import api_key_router
 from services.config.rest.business_events import business_event_router
 from services.config.rest.captures import capture_router
 from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
-from services.config.rest.integrations import IngressUrl, integration_router
+from services.config.rest.integration_answers import IngressUrl
+from services.config.rest.integrations import integration_router
 from services.config.rest.openapi import openapi
 from services.config.rest.requests import ApiRequest, identity, permission_guard
 from services.config.rest.sessions import session_routes

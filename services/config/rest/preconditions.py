@@ -19,6 +19,8 @@ IfMatch = Annotated[
 ]
 
 
-def tagged(answer: AnswerT, shown: Revised, status_code: int = 200) -> Response[AnswerT]:
-    """The answer with its ``ETag``."""
-    return Response(answer, status_code=status_code, headers={"ETag": etag(shown)})
+class Tagged(Response[AnswerT]):
+    """An answer with the ``ETag`` of what it shows."""
+
+    def __init__(self, answer: AnswerT, shown: Revised, status_code: int = 200) -> None:
+        super().__init__(answer, status_code=status_code, headers={"ETag": etag(shown)})

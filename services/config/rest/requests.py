@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, InternalServerException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
@@ -13,6 +14,9 @@ from litestar.types import Guard
 from services.config.accounts import Accounts
 from services.config.errors import Fault, ForbiddenError, InvalidError, UnauthenticatedError
 from services.config.identity import Identity, Permission
+
+# Who asks, as a parameter of a route.
+By = NamedDependency[Identity]
 
 SESSION_COOKIE: Final = "inlet_session"
 # What a route asks for. One that says nothing is closed to everybody.
