@@ -33,6 +33,7 @@ from services.config.rest.requests import ApiRequest, identity, permission_guard
 from services.config.rest.sessions import session_routes
 from services.config.rest.tokens import signing_key_router, token_routes
 from services.config.rest.users import other_routes, user_router
+from services.config.rest.workspace import workspace_routes
 from services.config.samples import SampleReader
 from services.config.settings import Settings
 from services.config.signing_keys import SigningKeys
@@ -42,6 +43,7 @@ from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
 from services.config.tokens import Tokens
 from services.config.users import Users
+from services.config.workspace import OwnWorkspace
 
 __all__ = ["Settings", "build"]
 
@@ -96,6 +98,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         "/api/v1",
         route_handlers=[
             *session_routes(),
+            *workspace_routes(),
             integration_router(),
             business_event_router(),
             capture_router(),
@@ -115,6 +118,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "accounts": _given(accounts),
             "integrations": _given(Integrations(workspaces, sealer)),
             "business_events": _given(BusinessEvents(workspaces)),
+            "workspace": _given(OwnWorkspace(workspaces)),
             "users": _given(Users(workspaces, passwords)),
             "log": _given(AuditLog(workspaces)),
             "captures": _given(captures),

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from services.config.accounts import Accounts
 from services.config.identity import Identity, Permissions, role_of
 from services.config.rest.requests import OPEN, SESSION_COOKIE, SIGNED_IN, ApiRequest, client_address
+from services.config.rest.workspace import WorkspaceAnswer, workspace_answer
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,14 +28,6 @@ class SessionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 
     token: str
     expires_at: datetime
-
-
-class WorkspaceAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`time_zone` is the one in which dates of filters are meant."""
-
-    id: str
-    name: str
-    time_zone: str
 
 
 class MeAnswer(Struct, frozen=True, kw_only=True):
@@ -82,11 +75,10 @@ async def log_out(request: ApiRequest, accounts: NamedDependency[Accounts]) -> R
 @get("/me", opt=SIGNED_IN, summary="Who am I", tags=["Session"])
 async def me(identity: NamedDependency[Identity]) -> MeAnswer:
     """The user and the workspace of the session."""
-    workspace = identity.workspace
     return MeAnswer(
         id=identity.user_id,
         email=identity.email,
         permissions=identity.permissions,
         role=role_of(identity.permissions),
-        workspace=WorkspaceAnswer(id=workspace.id, name=workspace.name, time_zone=workspace.time_zone),
+        workspace=workspace_answer(identity.workspace),
     )
