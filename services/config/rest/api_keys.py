@@ -12,11 +12,12 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from services.config.api_keys import ApiKeyChanges, ApiKeys, NewApiKey
-from services.config.definitions import ApiKey
+from services.config.definitions import ApiKey, Time
+from services.config.errors import ConflictError
 from services.config.identity import Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
 from services.config.rest.preconditions import IfMatch, Tagged
-from services.config.rest.requests import By, needs
+from services.config.rest.requests import By, fails, needs
 from services.config.revisions import expected
 
 Id = FromPath[UUID]
@@ -32,10 +33,10 @@ class ApiKeyAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     state: Literal["active", "expired", "revoked"]
     permissions: Sequence[str]
     allowed_ips: Sequence[str]
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    expires_at: Time | None
+    revoked_at: Time | None
+    created_at: Time
+    updated_at: Time
 
 
 class NewApiKeyAnswer(ApiKeyAnswer, frozen=True, kw_only=True, rename="camel"):
@@ -76,7 +77,7 @@ async def read(key_id: Id, identity: By, api_keys: Rules) -> Tagged[ApiKeyAnswer
     return Tagged(_answer(key), key)
 
 
-@patch("/{key_id:uuid}", opt=needs(Permission.ADMIN), summary="Change an API key")
+@patch("/{key_id:uuid}", opt=needs(Permission.ADMIN) | fails(ConflictError), summary="Change an API key")
 async def change(
     key_id: Id, data: JSONBody[ApiKeyChanges], identity: By, api_keys: Rules, if_match: IfMatch = None
 ) -> Tagged[ApiKeyAnswer]:

@@ -1,7 +1,6 @@
 """Routes: Business Events."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from libs.filters import Outcome, to_source
 from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent, Trial
-from services.config.definitions import BusinessEvent
+from services.config.definitions import BusinessEvent, Time
 from services.config.identity import Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
 from services.config.rest.preconditions import IfMatch, Tagged
@@ -34,8 +33,8 @@ class BusinessEventAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     where: dict[str, object]
     state: Literal["active", "paused"]
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class BusinessEventsAnswer(Struct, frozen=True, kw_only=True, rename="camel"):

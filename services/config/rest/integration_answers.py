@@ -1,7 +1,6 @@
 """Integrations as they are answered: the draft, what of it is live, where senders reach it, and warnings."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Literal
 
 from litestar.di import NamedDependency
@@ -9,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from libs import messages
-from services.config.definitions import Draft, Integration
+from services.config.definitions import Draft, Integration, Time
 from services.config.errors import Fault
 from services.config.identity import Identity
 from services.config.integrations import Integrations
@@ -52,8 +51,8 @@ class IntegrationAnswer(Content, frozen=True, kw_only=True, rename="camel"):
     url: str
     published: Content | None
     warnings: Sequence[Fault]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class IntegrationsAnswer(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -8,11 +8,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from services.config.drafts import IntegrationChanges, NewIntegration
+from services.config.errors import ConflictError, UnseenError
 from services.config.identity import Permission
 from services.config.rest.integration_answers import Desk, IntegrationAnswer, IntegrationsAnswer, desk
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
 from services.config.rest.preconditions import IfMatch, Tagged
-from services.config.rest.requests import needs
+from services.config.rest.requests import fails, needs
 from services.config.revisions import expected
 
 Id = FromPath[UUID]
@@ -57,14 +58,21 @@ async def change(
     return await desk.answer(await desk.integrations.change(desk.by, str(integration_id), data, expected(if_match)))
 
 
-@delete("/{integration_id:uuid}", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Delete an integration")
+@delete(
+    "/{integration_id:uuid}",
+    opt=needs(Permission.INTEGRATIONS_WRITE) | fails(ConflictError),
+    summary="Delete an integration",
+)
 async def remove(
     integration_id: Id,
     desk: ThisDesk,
     with_business_events: WithBusinessEvents = False,  # noqa: FBT002  a query parameter
     if_match: IfMatch = None,
 ) -> None:
-    """Refused with 409 while Business Events listen to it, unless they are to be deleted too."""
+    """Refused with 409 while Business Events listen to it, unless they are to be deleted too.
+
+    A published one needs `INTEGRATIONS_PUBLISH` as well.
+    """
     await desk.integrations.delete(
         desk.by, str(integration_id), expected(if_match), with_business_events=with_business_events
     )
@@ -91,7 +99,7 @@ async def unpublish(integration_id: Id, desk: ThisDesk, if_match: IfMatch = None
 
 @post(
     "/{integration_id:uuid}/discard-draft",
-    opt=needs(Permission.INTEGRATIONS_WRITE),
+    opt=needs(Permission.INTEGRATIONS_WRITE) | fails(ConflictError, UnseenError),
     status_code=200,
     summary="Discard the draft",
 )

@@ -1,6 +1,6 @@
 """``ETag`` and ``If-Match``: which state of a thing an answer shows, and which one a change is meant for."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from litestar import Response
 from litestar.params import HeaderParameter
@@ -9,10 +9,11 @@ from services.config.revisions import Revised, etag
 
 AnswerT = TypeVar("AnswerT")
 
+IF_MATCH: Final = "If-Match"
 IfMatch = Annotated[
     str | None,
     HeaderParameter(
-        name="If-Match",
+        name=IF_MATCH,
         description="The `ETag` of the state that the change is meant for; 412 if it is no more. Needed (428) to "
         "change what somebody else has changed last; `*` changes it in any case.",
     ),
