@@ -16,14 +16,18 @@ def key_ids(integrations: Iterable[Integration]) -> set[str]:
     return {draft.auth.api_key_id for draft in drafts if isinstance(draft.auth, JwtAuth)}
 
 
-def advice(integration: Integration, keys: Mapping[str, ApiKey], now: datetime) -> list[Fault]:
-    """Warnings about the draft; and about the API key of what is live, if that is another one.
+def advice_on_draft(integration: Integration) -> list[Fault]:
+    draft = integration.draft
+    return [*uncovered_headers(draft.auth, draft.deduplication), *lost_parts(draft.auth, draft.deduplication)]
+
+
+def advice_on_keys(integration: Integration, keys: Mapping[str, ApiKey], now: datetime) -> list[Fault]:
+    """About the API key of the draft; and that of what is live, if it is another one.
 
     `keys` are those of `key_ids`, by their ids.
     """
     draft, live = integration.draft, integration.published
-    found = [*uncovered_headers(draft.auth, draft.deduplication), *lost_parts(draft.auth, draft.deduplication)]
-    found += _useless_key("auth.apiKeyId", draft.auth, keys, now)
+    found = list(_useless_key("auth.apiKeyId", draft.auth, keys, now))
     if live is not None and live.auth != draft.auth:
         found += _useless_key("published.auth.apiKeyId", live.auth, keys, now)
     return found

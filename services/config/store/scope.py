@@ -74,7 +74,7 @@ class Rows(Generic[RowT]):
     async def some(self, row_ids: Collection[str]) -> list[RowT]:
         """Those of these rows that there are."""
         query = select(*self._columns).where(self._mine, self._table.c.id.in_(row_ids))
-        rows = await self._connection.execute(query) if row_ids else ()
+        rows = await self._connection.execute(query)
         return [self._kind(**row._asdict()) for row in rows]
 
     async def newest(self, limit: int, *, before: str | None = None, **matching: str) -> list[RowT]:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs import messages
-from services.config.advice import advice, key_ids
+from services.config.advice import advice_on_draft, advice_on_keys, key_ids
 from services.config.definitions import ApiKey, Draft, Integration, publish, save
 
 NOW = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
@@ -45,7 +45,8 @@ def with_key(name: str = "k1") -> Integration:
 
 
 def warnings(one: Integration, *keys: ApiKey) -> list[tuple[str, str]]:
-    return [(fault.field, fault.message.split(":")[0]) for fault in advice(one, {key.id: key for key in keys}, NOW)]
+    found = [*advice_on_draft(one), *advice_on_keys(one, {key.id: key for key in keys}, NOW)]
+    return [(fault.field, fault.message.split(":")[0]) for fault in found]
 
 
 @pytest.mark.parametrize(
