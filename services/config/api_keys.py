@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from libs.identifiers import new_event_id
-from services.config.definitions import ApiKey, same
+from services.config.definitions import ApiKey, Time, same
 from services.config.errors import ConflictError, Fault, InvalidError, NotFoundError
 from services.config.identity import Identity
 from services.config.pages import Page, page_of
@@ -35,7 +35,7 @@ class NewApiKey(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknow
 
     name: str
     permissions: tuple[ApiKeyPermission, ...] = ("INCOMING_WEBHOOK_EXECUTE",)
-    expires_at: datetime | None = None
+    expires_at: Time | None = None
     allowed_ips: tuple[str, ...] = ()
 
 
@@ -44,7 +44,7 @@ class ApiKeyChanges(Struct, frozen=True, kw_only=True, rename="camel", forbid_un
 
     name: str | UnsetType = UNSET
     permissions: tuple[ApiKeyPermission, ...] | UnsetType = UNSET
-    expires_at: datetime | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
     allowed_ips: tuple[str, ...] | UnsetType = UNSET
 
 

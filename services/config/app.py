@@ -26,12 +26,14 @@ from services.config.rest.api_keys import api_key_router
 from services.config.rest.business_events import business_event_router
 from services.config.rest.captures import capture_router
 from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
-from services.config.rest.integrations import IngressUrl, integration_router
+from services.config.rest.integration_answers import IngressUrl
+from services.config.rest.integrations import integration_router
 from services.config.rest.openapi import openapi
 from services.config.rest.requests import ApiRequest, identity, permission_guard
 from services.config.rest.sessions import session_routes
 from services.config.rest.tokens import signing_key_router, token_routes
 from services.config.rest.users import other_routes, user_router
+from services.config.rest.workspace import workspace_routes
 from services.config.samples import SampleReader
 from services.config.settings import Settings
 from services.config.signing_keys import SigningKeys
@@ -41,6 +43,7 @@ from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
 from services.config.tokens import Tokens
 from services.config.users import Users
+from services.config.workspace import OwnWorkspace
 
 __all__ = ["Settings", "build"]
 
@@ -95,6 +98,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         "/api/v1",
         route_handlers=[
             *session_routes(),
+            *workspace_routes(),
             integration_router(),
             business_event_router(),
             capture_router(),
@@ -114,6 +118,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "accounts": _given(accounts),
             "integrations": _given(Integrations(workspaces, sealer)),
             "business_events": _given(BusinessEvents(workspaces)),
+            "workspace": _given(OwnWorkspace(workspaces)),
             "users": _given(Users(workspaces, passwords)),
             "log": _given(AuditLog(workspaces)),
             "captures": _given(captures),

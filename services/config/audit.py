@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from services.config.definitions import ApiKey, BusinessEvent, Capture, Integration, SigningKey
-from services.config.identity import User
+from services.config.identity import User, Workspace
 
-Audited = Integration | BusinessEvent | ApiKey | SigningKey | User | Capture
+Audited = Integration | BusinessEvent | ApiKey | SigningKey | User | Workspace | Capture
 
 MASK: Final = "***"
 _SECRETS: Final = frozenset({"appSecrets", "verifyToken", "password_hash", "secret_sha256", "sealed_private_key"})
@@ -22,6 +22,7 @@ _KINDS: Final[Mapping[type[Audited], str]] = {
     ApiKey: "api-key",
     SigningKey: "signing-key",
     User: "user",
+    Workspace: "workspace",
     Capture: "capture",
 }
 

@@ -6,16 +6,18 @@ other services see of a definition are its messages.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from libs import messages
 from services.config.identity import User, Workspace
 
 Clock = Callable[[], datetime]
+# In JSON, which does not say so itself: RFC 3339.
+Time = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Draft(Struct, frozen=True, kw_only=True):

@@ -43,11 +43,16 @@ def role_of(permissions: Permissions) -> str | None:
 
 
 class Workspace(Struct, frozen=True, kw_only=True):
-    """The boundary around everything a company owns. `time_zone` is an IANA name."""
+    """The boundary around everything a company owns. `time_zone` is an IANA name.
+
+    `revision` counts the changes, and `changed_by` is the user of the last one.
+    """
 
     id: str
     name: str
     time_zone: str
+    revision: int = 1
+    changed_by: str | None = None
 
 
 class User(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from libs.identifiers import new_event_id
 from libs.messages import JwtAuth
 from libs.sealing import Sealer
+from services.config.advice import advice_on_draft, advice_on_keys, key_ids
 from services.config.definitions import BusinessEvent, Draft, Integration, discard_draft, publish, save, unpublish
 from services.config.drafts import IntegrationChanges, NewIntegration, changed_draft, new_draft
 from services.config.errors import ConflictError, Fault, ForbiddenError, InvalidError, NotFoundError
@@ -54,6 +55,16 @@ class Integrations:
     async def get(self, by: Identity, integration_id: str) -> Integration:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return await existing_integration(scope, integration_id)
+
+    async def warnings(self, by: Identity, shown: Sequence[Integration]) -> list[list[Fault]]:
+        """For each of these, what works and may not be what is wanted."""
+        found = [advice_on_draft(one) for one in shown]
+        if ids := key_ids(shown):
+            async with self._workspaces.reading(by.workspace.id) as scope:
+                keys = {key.id: key for key in await scope.api_keys.some(ids)}
+            for one, warnings in zip(shown, found, strict=True):
+                warnings.extend(advice_on_keys(one, keys, scope.now))
+        return found
 
     async def change(
         self, by: Identity, integration_id: str, changes: IntegrationChanges, expected: Expected

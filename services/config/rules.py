@@ -6,11 +6,15 @@ from typing import Final
 
 from libs import messages
 from libs.credentials import is_credential
-from libs.parameters import join, split
+from libs.parameters import array_index, join, split
 from services.config.errors import Fault
 
 PARAMETER_LIMIT: Final = 1000
 
+# Where a part has its one entry, and its one change.
+_ENTRIES: Final = ("body", "entry")
+_ENTRY: Final = (*_ENTRIES, "0")
+_CHANGES: Final = (*_ENTRY, "changes")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 
 
@@ -52,3 +56,23 @@ def uncovered_headers(auth: messages.Auth, rules: messages.Deduplication | None)
     for index, parameter in enumerate(rules.parameters if rules else ()):
         if parameter.startswith("headers."):
             yield Fault(f"deduplication.parameters[{index}]", reason)
+
+
+def lost_parts(auth: messages.Auth, rules: messages.Deduplication | None) -> Iterator[Fault]:
+    """Parameters that do not tell the parts of a split request apart: each part has one entry with one change."""
+    if rules is None or not isinstance(auth, messages.MetaAuth) or not auth.split_batches:
+        return
+    paths = [split(parameter) for parameter in rules.parameters]
+    absent = [_is_beyond_the_first(path, _ENTRIES) or _is_beyond_the_first(path, _CHANGES) for path in paths]
+    for index in (index for index, is_absent in enumerate(absent) if is_absent):
+        reason = "is in no part of a request: each has one entry with one change, as body.entry.0.changes.0"
+        yield Fault(f"deduplication.parameters[{index}]", reason)
+    present = [path for path, is_absent in zip(paths, absent, strict=True) if not is_absent]
+    if present and not any(path[:3] == _ENTRY for path in present):
+        reason = "are the same in all parts of a request: of each request only the first part becomes an event"
+        yield Fault("deduplication.parameters", reason)
+
+
+def _is_beyond_the_first(path: tuple[str, ...], array: tuple[str, ...]) -> bool:
+    depth = len(array)
+    return path[:depth] == array and len(path) > depth and array_index(path[depth]) > 0

@@ -5,19 +5,23 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
-from litestar import Response, Router, delete, get, patch, post
+from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from services.config.api_keys import ApiKeyChanges, ApiKeys, NewApiKey
-from services.config.definitions import ApiKey
-from services.config.identity import Identity, Permission
+from services.config.definitions import ApiKey, Time
+from services.config.errors import ConflictError
+from services.config.identity import Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
-from services.config.rest.preconditions import IfMatch, tagged
-from services.config.rest.requests import needs
+from services.config.rest.preconditions import IfMatch, Tagged
+from services.config.rest.requests import By, fails, needs
 from services.config.revisions import expected
+
+Id = FromPath[UUID]
+Rules = NamedDependency[ApiKeys]
 
 
 class ApiKeyAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -29,10 +33,10 @@ class ApiKeyAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     state: Literal["active", "expired", "revoked"]
     permissions: Sequence[str]
     allowed_ips: Sequence[str]
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    expires_at: Time | None
+    revoked_at: Time | None
+    created_at: Time
+    updated_at: Time
 
 
 class NewApiKeyAnswer(ApiKeyAnswer, frozen=True, kw_only=True, rename="camel"):
@@ -53,55 +57,37 @@ def api_key_router() -> Router:
 
 
 @post("/", opt=needs(Permission.ADMIN), summary="Create an API key")
-async def create(
-    data: JSONBody[NewApiKey], identity: NamedDependency[Identity], api_keys: NamedDependency[ApiKeys]
-) -> Response[NewApiKeyAnswer]:
+async def create(data: JSONBody[NewApiKey], identity: By, api_keys: Rules) -> Tagged[NewApiKeyAnswer]:
     """Its secret is shown only in this answer."""
     made = await api_keys.create(identity, data)
-    return tagged(NewApiKeyAnswer(**asdict(_answer(made.key)), secret=made.secret), made.key, 201)
+    return Tagged(NewApiKeyAnswer(**asdict(_answer(made.key)), secret=made.secret), made.key, 201)
 
 
 @get("/", opt=needs(Permission.INTEGRATIONS_READ), summary="List the API keys")
-async def page(
-    identity: NamedDependency[Identity],
-    api_keys: NamedDependency[ApiKeys],
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> ApiKeysAnswer:
+async def page(identity: By, api_keys: Rules, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> ApiKeysAnswer:
     """The newest first, revoked ones too."""
     found = await api_keys.page(identity, limit, before(cursor))
     return ApiKeysAnswer(items=[_answer(one) for one in found.items], next_cursor=found.next_cursor)
 
 
 @get("/{key_id:uuid}", opt=needs(Permission.INTEGRATIONS_READ), summary="Read an API key")
-async def read(
-    key_id: FromPath[UUID], identity: NamedDependency[Identity], api_keys: NamedDependency[ApiKeys]
-) -> Response[ApiKeyAnswer]:
+async def read(key_id: Id, identity: By, api_keys: Rules) -> Tagged[ApiKeyAnswer]:
     """Everything but the secret."""
     key = await api_keys.get(identity, str(key_id))
-    return tagged(_answer(key), key)
+    return Tagged(_answer(key), key)
 
 
-@patch("/{key_id:uuid}", opt=needs(Permission.ADMIN), summary="Change an API key")
+@patch("/{key_id:uuid}", opt=needs(Permission.ADMIN) | fails(ConflictError), summary="Change an API key")
 async def change(
-    key_id: FromPath[UUID],
-    data: JSONBody[ApiKeyChanges],
-    identity: NamedDependency[Identity],
-    api_keys: NamedDependency[ApiKeys],
-    if_match: IfMatch = None,
-) -> Response[ApiKeyAnswer]:
+    key_id: Id, data: JSONBody[ApiKeyChanges], identity: By, api_keys: Rules, if_match: IfMatch = None
+) -> Tagged[ApiKeyAnswer]:
     """Only the fields given; in force at every ingress within a second."""
     key = await api_keys.change(identity, str(key_id), data, expected(if_match))
-    return tagged(_answer(key), key)
+    return Tagged(_answer(key), key)
 
 
 @delete("/{key_id:uuid}", opt=needs(Permission.ADMIN), summary="Revoke an API key")
-async def revoke(
-    key_id: FromPath[UUID],
-    identity: NamedDependency[Identity],
-    api_keys: NamedDependency[ApiKeys],
-    if_match: IfMatch = None,
-) -> None:
+async def revoke(key_id: Id, identity: By, api_keys: Rules, if_match: IfMatch = None) -> None:
     """For good: its tokens are refused at every ingress within a second. It stays in the list."""
     await api_keys.revoke(identity, str(key_id), expected(if_match))
 

@@ -1,25 +1,26 @@
 """Routes: Business Events."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import Response, Router, delete, get, patch, post
+from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from libs.filters import Outcome, to_source
 from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent, Trial
-from services.config.definitions import BusinessEvent
-from services.config.identity import Identity, Permission
+from services.config.definitions import BusinessEvent, Time
+from services.config.identity import Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
-from services.config.rest.preconditions import IfMatch, tagged
-from services.config.rest.requests import needs
+from services.config.rest.preconditions import IfMatch, Tagged
+from services.config.rest.requests import By, needs
 from services.config.revisions import expected
 
+Id = FromPath[UUID]
+Rules = NamedDependency[BusinessEvents]
 IntegrationId = Annotated[UUID | None, QueryParameter(name="integrationId", description="Only those of this one.")]
 
 
@@ -32,8 +33,8 @@ class BusinessEventAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     where: dict[str, object]
     state: Literal["active", "paused"]
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class BusinessEventsAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -74,19 +75,15 @@ def business_event_router() -> Router:
 
 
 @post("/", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Create a Business Event")
-async def create(
-    data: JSONBody[NewBusinessEvent],
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
-) -> Response[BusinessEventAnswer]:
+async def create(data: JSONBody[NewBusinessEvent], identity: By, business_events: Rules) -> Tagged[BusinessEventAnswer]:
     """It is active at once."""
     return _tagged(await business_events.create(identity, data), 201)
 
 
 @get("/", opt=needs(Permission.INTEGRATIONS_READ), summary="List the Business Events")
 async def page(
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
+    identity: By,
+    business_events: Rules,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
     integration_id: IntegrationId = None,
@@ -98,66 +95,43 @@ async def page(
 
 
 @get("/{event_id:uuid}", opt=needs(Permission.INTEGRATIONS_READ), summary="Read a Business Event")
-async def read(
-    event_id: FromPath[UUID],
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
-) -> Response[BusinessEventAnswer]:
+async def read(event_id: Id, identity: By, business_events: Rules) -> Tagged[BusinessEventAnswer]:
     """The Business Event as it is in force."""
     return _tagged(await business_events.get(identity, str(event_id)))
 
 
 @patch("/{event_id:uuid}", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Change a Business Event")
 async def change(
-    event_id: FromPath[UUID],
-    data: JSONBody[BusinessEventChanges],
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
-    if_match: IfMatch = None,
-) -> Response[BusinessEventAnswer]:
+    event_id: Id, data: JSONBody[BusinessEventChanges], identity: By, business_events: Rules, if_match: IfMatch = None
+) -> Tagged[BusinessEventAnswer]:
     """Only the fields given; in force at once, under the next version number."""
     return _tagged(await business_events.change(identity, str(event_id), data, expected(if_match)))
 
 
 @delete("/{event_id:uuid}", opt=needs(Permission.INTEGRATIONS_WRITE), summary="Delete a Business Event")
-async def remove(
-    event_id: FromPath[UUID],
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
-    if_match: IfMatch = None,
-) -> None:
+async def remove(event_id: Id, identity: By, business_events: Rules, if_match: IfMatch = None) -> None:
     """It triggers nothing any more."""
     await business_events.delete(identity, str(event_id), expected(if_match))
 
 
 @post("/{event_id:uuid}/activate", opt=needs(Permission.INTEGRATIONS_WRITE), status_code=200, summary="Activate")
 async def activate(
-    event_id: FromPath[UUID],
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
-    if_match: IfMatch = None,
-) -> Response[BusinessEventAnswer]:
+    event_id: Id, identity: By, business_events: Rules, if_match: IfMatch = None
+) -> Tagged[BusinessEventAnswer]:
     """Let it trigger."""
     return _tagged(await business_events.activate(identity, str(event_id), expected(if_match)))
 
 
 @post("/{event_id:uuid}/pause", opt=needs(Permission.INTEGRATIONS_WRITE), status_code=200, summary="Pause")
 async def pause(
-    event_id: FromPath[UUID],
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
-    if_match: IfMatch = None,
-) -> Response[BusinessEventAnswer]:
+    event_id: Id, identity: By, business_events: Rules, if_match: IfMatch = None
+) -> Tagged[BusinessEventAnswer]:
     """Let it trigger nothing until it is activated again."""
     return _tagged(await business_events.pause(identity, str(event_id), expected(if_match)))
 
 
 @post("/test", opt=needs(Permission.INTEGRATIONS_READ), status_code=200, summary="Test a filter")
-async def test(
-    data: JSONBody[Trial],
-    identity: NamedDependency[Identity],
-    business_events: NamedDependency[BusinessEvents],
-) -> TrialAnswer:
+async def test(data: JSONBody[Trial], identity: By, business_events: Rules) -> TrialAnswer:
     """Whether it matches a sample, and how each of its conditions comes out."""
     explanation = await business_events.try_out(identity, data)
     return TrialAnswer(matched=explanation.matched, conditions=[_condition(one) for one in explanation.outcomes])
@@ -170,8 +144,8 @@ def _condition(outcome: Outcome) -> ConditionAnswer:
     return msgspec.convert({**source, **result}, ConditionAnswer)
 
 
-def _tagged(event: BusinessEvent, status_code: int = 200) -> Response[BusinessEventAnswer]:
-    return tagged(_answer(event), event, status_code)
+def _tagged(event: BusinessEvent, status_code: int = 200) -> Tagged[BusinessEventAnswer]:
+    return Tagged(_answer(event), event, status_code)
 
 
 def _answer(event: BusinessEvent) -> BusinessEventAnswer:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from libs.messages import Sample
 from libs.parameters import flatten
 from services.config.accounts import Accounts
 from services.config.captures import Captures, State
-from services.config.definitions import Capture
+from services.config.definitions import Capture, Time
 from services.config.errors import RequestError, UnavailableError
 from services.config.identity import Identity, Permission
 from services.config.rest.requests import ApiRequest, check_permissions, needs
@@ -69,7 +68,7 @@ class CaptureAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 
     generation: int
     state: Literal["armed", "received", "timed_out", "cancelled"]
-    expires_at: datetime
+    expires_at: Time
     sample: SampleAnswer | None
     refused: Sequence[RefusedAnswer]
 

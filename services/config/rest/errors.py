@@ -6,7 +6,7 @@ for them.
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT_BYTES: Final = 1024 * 1024
 
-_STATUS: Final[dict[type[RequestError], HTTPStatus]] = {
+STATUSES: Final[Mapping[type[RequestError], HTTPStatus]] = {
     InvalidError: HTTPStatus.BAD_REQUEST,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
@@ -71,6 +71,11 @@ class ErrorAnswer(Struct, frozen=True, kw_only=True):
     errors: Sequence[Fault] = ()
 
 
+def camel_case(name: str) -> str:
+    """A name of ours as it is in JSON."""
+    return _SNAKE.sub(lambda match: match[1].upper(), name)
+
+
 def error_response(_request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """The answer for anything that was raised."""
     match error:
@@ -78,7 +83,7 @@ def error_response(_request: Request[Any, Any, Any], error: Exception) -> Respon
             if isinstance(error, UnavailableError):
                 log.warning("the store does not answer: %s", error.__cause__)
             later = {"Retry-After": str(error.retry_after_s)} if isinstance(error, ThrottledError) else None
-            return _answer(_STATUS[type(error)], error.message, error.faults, later)
+            return _answer(STATUSES[type(error)], error.message, error.faults, later)
         case ValidationException():
             return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(one) for one in error.extra or ()])
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -117,7 +122,7 @@ def _fault(found: object) -> Fault:
         case {"key": str(path), "message": str(message), "source": "body"}:
             pass
         case {"key": str(key), "message": str(message)}:
-            path = _SNAKE.sub(lambda match: match[1].upper(), key)  # the name of a parameter here, not in the query
+            path = camel_case(key)  # the name of a parameter here, not in the query
         case _:
             return Fault("", "is not valid")
     if _PATH_BEGINS in path:

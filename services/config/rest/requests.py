@@ -1,29 +1,46 @@
 """Requests to the API: whose they are, and their JSON bodies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, InternalServerException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from services.config.accounts import Accounts
-from services.config.errors import Fault, ForbiddenError, InvalidError, UnauthenticatedError
-from services.config.identity import Identity, Permission
+from services.config.errors import Fault, ForbiddenError, InvalidError, RequestError, UnauthenticatedError
+from services.config.identity import Identity, Permission, Permissions
+
+# Who asks, as a parameter of a route.
+By = NamedDependency[Identity]
 
 SESSION_COOKIE: Final = "inlet_session"
 # What a route asks for. One that says nothing is closed to everybody.
 OPEN: Final = {"needs": "nothing"}
 SIGNED_IN: Final = {"needs": "session"}
+# A token of a sender, which the route looks at itself.
+TOKEN: Final = {"needs": "token"}
 
 
 def needs(*permissions: Permission) -> dict[str, object]:
     """A session of a user with all of these, and access at all."""
-    return {"needs": permissions}
+    return {"needs": (Permission.AUTOMATION_ACCESS, *permissions)}
+
+
+def fails(*errors: type[RequestError]) -> dict[str, object]:
+    """For the description of a route: what it may raise beside what follows from its parameters and what it needs."""
+    return {"fails": errors}
+
+
+def permissions_of(opt: Mapping[str, object]) -> Permissions:
+    """What `needs` has said, if it has."""
+    needed = opt.get("needs")
+    return needed if isinstance(needed, tuple) else ()
 
 
 class ApiRequest(Request[Identity, str, State]):
@@ -63,7 +80,7 @@ def permission_guard(accounts: Accounts) -> Guard:
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         needed = handler.opt.get("needs")
-        if needed == OPEN["needs"]:
+        if needed in {OPEN["needs"], TOKEN["needs"]}:
             return
         token = _token(connection)
         if token is None:
@@ -73,9 +90,10 @@ def permission_guard(accounts: Accounts) -> Guard:
         connection.scope["auth"] = token
         if needed == SIGNED_IN["needs"]:
             return
-        if not isinstance(needed, tuple):
+        permissions = permissions_of(handler.opt)
+        if not permissions:
             raise ForbiddenError("Nobody may do this.")
-        check_permissions(identity, needed)
+        check_permissions(identity, permissions)
 
     return guard
 

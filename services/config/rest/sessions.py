@@ -1,18 +1,20 @@
 """Routes: log in, log out, who am I."""
 
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from litestar import Response, delete, get, post
-from litestar.datastructures import Cookie
+from litestar.datastructures import Cookie, ResponseHeader
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from services.config.accounts import Accounts
+from services.config.definitions import Time
+from services.config.errors import ThrottledError, UnauthenticatedError
 from services.config.identity import Identity, Permissions, role_of
-from services.config.rest.requests import OPEN, SESSION_COOKIE, SIGNED_IN, ApiRequest, client_address
+from services.config.rest.requests import OPEN, SESSION_COOKIE, SIGNED_IN, ApiRequest, client_address, fails
+from services.config.rest.workspace import WorkspaceAnswer, workspace_answer
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,15 +28,7 @@ class SessionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     """The token is shown only here; it also comes as a cookie that scripts cannot read."""
 
     token: str
-    expires_at: datetime
-
-
-class WorkspaceAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`time_zone` is the one in which dates of filters are meant."""
-
-    id: str
-    name: str
-    time_zone: str
+    expires_at: Time
 
 
 class MeAnswer(Struct, frozen=True, kw_only=True):
@@ -47,11 +41,20 @@ class MeAnswer(Struct, frozen=True, kw_only=True):
     workspace: WorkspaceAnswer
 
 
+_COOKIE: Final = ResponseHeader("Set-Cookie", documentation_only=True, value="", description=f"`{SESSION_COOKIE}`.")
+
+
 def session_routes() -> list[HTTPRouteHandler]:
     return [log_in, log_out, me]
 
 
-@post("/session", opt=OPEN, summary="Log in", tags=["Session"])
+@post(
+    "/session",
+    opt=OPEN | fails(UnauthenticatedError, ThrottledError),
+    response_headers=[_COOKIE],
+    summary="Log in",
+    tags=["Session"],
+)
 async def log_in(
     data: JSONBody[Login],
     request: ApiRequest,
@@ -70,7 +73,7 @@ async def log_in(
     return Response(SessionAnswer(token=session.token, expires_at=session.expires_at), cookies=[cookie])
 
 
-@delete("/session", opt=SIGNED_IN, summary="Log out", tags=["Session"])
+@delete("/session", opt=SIGNED_IN, response_headers=[_COOKIE], summary="Log out", tags=["Session"])
 async def log_out(request: ApiRequest, accounts: NamedDependency[Accounts]) -> Response[None]:
     """End the session of this request."""
     await accounts.log_out(request.auth)
@@ -82,11 +85,10 @@ async def log_out(request: ApiRequest, accounts: NamedDependency[Accounts]) -> R
 @get("/me", opt=SIGNED_IN, summary="Who am I", tags=["Session"])
 async def me(identity: NamedDependency[Identity]) -> MeAnswer:
     """The user and the workspace of the session."""
-    workspace = identity.workspace
     return MeAnswer(
         id=identity.user_id,
         email=identity.email,
         permissions=identity.permissions,
         role=role_of(identity.permissions),
-        workspace=WorkspaceAnswer(id=workspace.id, name=workspace.name, time_zone=workspace.time_zone),
+        workspace=workspace_answer(identity.workspace),
     )

@@ -1,7 +1,6 @@
 """Routes for senders: tokens, and the keys that verify them; and for administrators, the keys that sign them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,10 +10,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from services.config.definitions import SigningKey
-from services.config.errors import UnauthenticatedError
+from services.config.definitions import SigningKey, Time
+from services.config.errors import ThrottledError, UnauthenticatedError
 from services.config.identity import Identity, Permission
-from services.config.rest.requests import OPEN, ApiRequest, bearer_token, client_address, needs
+from services.config.rest.requests import OPEN, TOKEN, ApiRequest, bearer_token, client_address, fails, needs
 from services.config.signing_keys import SigningKeys
 from services.config.tokens import Jwk, Tokens
 
@@ -42,9 +41,9 @@ class SigningKeyAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 
     id: str
     state: Literal["next", "signing", "verifying"]
-    signs_from: datetime | None
-    verifies_until: datetime | None
-    created_at: datetime
+    signs_from: Time | None
+    verifies_until: Time | None
+    created_at: Time
 
 
 class SigningKeysAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -61,13 +60,19 @@ def signing_key_router() -> Router:
     return Router("/signing-keys", route_handlers=[signing_keys_page, rotate, end], tags=["Signing keys"])
 
 
-@post("/uauth/v2/auth/login/profile", opt=OPEN, status_code=200, summary="Log in with an API key", tags=["Tokens"])
+@post(
+    "/uauth/v2/auth/login/profile",
+    opt=OPEN | fails(UnauthenticatedError, ThrottledError),
+    status_code=200,
+    summary="Log in with an API key",
+    tags=["Tokens"],
+)
 async def log_in(data: JSONBody[ProfileLogin], request: ApiRequest, tokens: NamedDependency[Tokens]) -> TokenAnswer:
     """A token for the integrations that have this API key."""
     return TokenAnswer(token=await tokens.log_in(data.api_key, client_address(request)))
 
 
-@get("/uauth/v2/auth/refresh/profile", opt=OPEN, summary="Refresh a token", tags=["Tokens"])
+@get("/uauth/v2/auth/refresh/profile", opt=TOKEN | fails(ThrottledError), summary="Refresh a token", tags=["Tokens"])
 async def refresh(request: ApiRequest, tokens: NamedDependency[Tokens]) -> TokenAnswer:
     """A new token for the one in `Authorization: Bearer`, which must still be valid."""
     token = bearer_token(request)

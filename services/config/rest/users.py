@@ -1,7 +1,6 @@
 """Routes: users, one's own password, and the audit log."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -14,9 +13,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from services.config.accounts import Accounts
 from services.config.audit import AuditEntry, Difference
 from services.config.audit_log import AuditLog
+from services.config.definitions import Time
+from services.config.errors import ConflictError, ThrottledError
 from services.config.identity import Identity, Permission, Permissions, User, role_of
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
-from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address, needs
+from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address, fails, needs
 from services.config.users import NewUser, Password, UserChanges, Users
 
 SubjectKind = Annotated[str | None, QueryParameter(name="subjectKind", description="Only changes of this kind.")]
@@ -30,13 +31,13 @@ class UserAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     email: str
     permissions: Permissions
     role: str | None
-    created_at: datetime
+    created_at: Time
 
 
 class NewUserAnswer(UserAnswer, frozen=True, kw_only=True, rename="camel"):
     """The password only if it was generated, and only here."""
 
-    password: str | UnsetType
+    password: str | UnsetType = UNSET
 
 
 class UsersAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -57,7 +58,7 @@ class AuditEntryAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     """Who changed what, when, and what it was and is; of secrets only that they have changed."""
 
     id: str
-    at: datetime
+    at: Time
     user_id: str | None
     user_email: str
     action: str
@@ -119,7 +120,7 @@ async def read(
     return _answer(await users.get(identity, str(user_id)))
 
 
-@patch("/{user_id:uuid}", opt=needs(Permission.ADMIN), summary="Change a user")
+@patch("/{user_id:uuid}", opt=needs(Permission.ADMIN) | fails(ConflictError), summary="Change a user")
 async def change(
     user_id: FromPath[UUID],
     data: JSONBody[UserChanges],
@@ -130,13 +131,13 @@ async def change(
     return _answer(await users.change(identity, str(user_id), data))
 
 
-@delete("/{user_id:uuid}", opt=needs(Permission.ADMIN), summary="Delete a user")
+@delete("/{user_id:uuid}", opt=needs(Permission.ADMIN) | fails(ConflictError), summary="Delete a user")
 async def remove(user_id: FromPath[UUID], identity: NamedDependency[Identity], users: NamedDependency[Users]) -> None:
     """Their sessions end. 409 if nobody would be left who may do this."""
     await users.delete(identity, str(user_id))
 
 
-@patch("/me", opt=SIGNED_IN, status_code=204, summary="Change my password", tags=["Session"])
+@patch("/me", opt=SIGNED_IN | fails(ThrottledError), status_code=204, summary="Change my password", tags=["Session"])
 async def change_own_password(
     data: JSONBody[OwnPassword],
     request: ApiRequest,

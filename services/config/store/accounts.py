@@ -68,10 +68,9 @@ async def remove_expired_sessions(connection: AsyncConnection, now: datetime) ->
 
 async def find_identity(connection: AsyncConnection, token_sha256: str, now: datetime) -> Identity | None:
     """Whose session this is, unless it has expired."""
+    of_workspace = [workspaces.c[name] for name in Workspace.__struct_fields__]
     query = (
-        select(
-            users.c.id, users.c.email, users.c.permissions, workspaces.c.id, workspaces.c.name, workspaces.c.time_zone
-        )
+        select(users.c.id, users.c.email, users.c.permissions, *of_workspace)
         .select_from(sessions)
         .join(users, users.c.id == sessions.c.user_id)
         .join(workspaces, workspaces.c.id == sessions.c.workspace_id)
@@ -80,6 +79,6 @@ async def find_identity(connection: AsyncConnection, token_sha256: str, now: dat
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    user_id, email, permissions, workspace_id, name, time_zone = row
-    workspace = Workspace(id=workspace_id, name=name, time_zone=time_zone)
+    user_id, email, permissions, *fields = row
+    workspace = Workspace(**dict(zip(Workspace.__struct_fields__, fields, strict=True)))
     return Identity(user_id=user_id, email=email, permissions=permissions, workspace=workspace)

@@ -81,6 +81,8 @@ workspaces: Final = Table(
     _id(),
     Column("name", Text, nullable=False),
     Column("time_zone", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("changed_by", Uuid(as_uuid=False)),
     Column("created_at", Instant, nullable=False),
 )
 

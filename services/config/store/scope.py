@@ -14,7 +14,7 @@ them is the stored state.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs import messages
 from libs.identifiers import new_event_id
-from services.config.audit import AuditEntry, differences, subject_kind
+from services.config.audit import Audited, AuditEntry, differences, subject_kind
 from services.config.definitions import (
     ApiKey,
     BusinessEvent,
@@ -70,6 +70,12 @@ class Rows(Generic[RowT]):
         rows = await self._connection.execute(select(*self._columns).where(self._is(row_id)))
         row = rows.one_or_none()
         return None if row is None else self._kind(**row._asdict())
+
+    async def some(self, row_ids: Collection[str]) -> list[RowT]:
+        """Those of these rows that there are."""
+        query = select(*self._columns).where(self._mine, self._table.c.id.in_(row_ids))
+        rows = await self._connection.execute(query)
+        return [self._kind(**row._asdict()) for row in rows]
 
     async def newest(self, limit: int, *, before: str | None = None, **matching: str) -> list[RowT]:
         """The newest rows, those created before the row `before`, with these values in these columns."""
@@ -127,6 +133,16 @@ class Scope:
         await self._announce(messages_of(self.workspace, before), messages_of(self.workspace, after))
         await self._record(action, before, after)
 
+    async def store_workspace(self, after: Workspace) -> None:
+        """As `store`, for the workspace itself; its Business Events are told again where they are told otherwise."""
+        before, self.workspace = self.workspace, after
+        table = schema.workspaces
+        await self.connection.execute(update(table).where(table.c.id == after.id).values(asdict(after)))
+        events = await self.business_events.all()
+        told, tell = ([one for event in events for one in messages_of(of, event)] for of in (before, after))
+        await self._announce(told, tell)
+        await self._record("changed", before, after)
+
     async def is_waiting(self, definition: Definition) -> bool:
         """Whether what the other services shall know of it is still in the outbox."""
         keys = [messages.definition_key(message).decode() for message in messages_of(self.workspace, definition)]
@@ -161,7 +177,7 @@ class Scope:
         for key, value in records:
             await self.connection.execute(insert(schema.outbox).values(key=key, value=value))
 
-    async def _record(self, action: str, before: Stored | None, after: Stored | None) -> None:
+    async def _record(self, action: str, before: Audited | None, after: Audited | None) -> None:
         subject = after or before
         if subject is None or isinstance(subject, Capture):  # nothing that anybody configured
             return
@@ -248,6 +264,6 @@ async def _ids(connection: AsyncConnection) -> Sequence[str]:
 
 async def _workspace(connection: AsyncConnection, workspace_id: str, *, lock: bool) -> Workspace:
     table = schema.workspaces
-    query = select(table.c.id, table.c.name, table.c.time_zone).where(table.c.id == workspace_id)
+    query = select(*(table.c[name] for name in Workspace.__struct_fields__)).where(table.c.id == workspace_id)
     rows = await connection.execute(query.with_for_update(key_share=True) if lock else query)
     return Workspace(**rows.one()._asdict())

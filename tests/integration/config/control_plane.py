@@ -59,9 +59,9 @@ class ControlPlane:
         self.client.headers["authorization"] = f"Bearer {answer['token']}"
         self.client.cookies.clear()
 
-    def routes(self, integration_id: str, event_id: str) -> set[tuple[str, str]]:
+    def routes(self, integration_id: str, event_id: str, **others: str) -> set[tuple[str, str]]:
         """Method and path of every route of the API, filled in with these ids, any other with the first."""
-        ids = defaultdict(lambda: integration_id, event_id=event_id)
+        ids = defaultdict(lambda: integration_id, event_id=event_id, **others)
         return {
             (method, route.path_format.format_map(ids))
             for route in self.app.routes

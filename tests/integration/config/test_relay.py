@@ -23,7 +23,7 @@ from services.config.store.scope import Workspaces
 from tests.eventually import eventually
 from tests.integration.config.control_plane import EVERYTHING, ControlPlane, serving, settings
 from tests.integration.config.dying_postgres import dying_postgres
-from tests.integration.config.topic import DefinitionsTopic, State, definitions_topic
+from tests.integration.config.topic import DefinitionsTopic, State, definitions_topic, pending
 
 postgresql = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 END_THE_HOLDER = text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
@@ -35,14 +35,6 @@ async def is_ready(plane: ControlPlane) -> bool:
 
 async def is_unready(plane: ControlPlane) -> bool:
     return not await is_ready(plane)
-
-
-async def pending(folder: Path) -> list[Pending]:
-    database = Database(settings(folder).database)
-    try:
-        return (await Outbox(database).pending(1000))[1]
-    finally:
-        await database.close()
 
 
 async def outbox_is_empty(folder: Path) -> bool:

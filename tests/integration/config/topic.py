@@ -1,13 +1,17 @@
-"""The definitions topic as its readers see it."""
+"""The definitions topic as its readers see it, and what is on its way to it."""
 
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
 
 from libs import topics
 from libs.messages import Definition, Undecodable, decode_definition
+from services.config.store.database import Database
+from services.config.store.outbox import Outbox, Pending
+from tests.integration.config.control_plane import settings
 
 State = Definition | Undecodable | None
 
@@ -63,3 +67,12 @@ async def definitions_topic(bootstrap: str) -> AsyncIterator[DefinitionsTopic]:
         yield DefinitionsTopic(consumer)
     finally:
         await consumer.stop()
+
+
+async def pending(folder: Path) -> list[Pending]:
+    """The rows of the outbox, of the control plane with the database of `folder`."""
+    database = Database(settings(folder).database)
+    try:
+        return (await Outbox(database).pending(1000))[1]
+    finally:
+        await database.close()

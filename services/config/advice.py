@@ -1,0 +1,45 @@
+"""What an author should know about an integration that works as it is written, and may not do what is wanted."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from libs.messages import Auth, JwtAuth
+from libs.tokens import EXECUTE
+from services.config.definitions import ApiKey, Integration
+from services.config.errors import Fault
+from services.config.rules import lost_parts, uncovered_headers
+
+
+def key_ids(integrations: Iterable[Integration]) -> set[str]:
+    """The API keys that these integrations select, in their drafts and in what is live."""
+    drafts = [draft for one in integrations for draft in (one.draft, one.published) if draft is not None]
+    return {draft.auth.api_key_id for draft in drafts if isinstance(draft.auth, JwtAuth)}
+
+
+def advice_on_draft(integration: Integration) -> list[Fault]:
+    draft = integration.draft
+    return [*uncovered_headers(draft.auth, draft.deduplication), *lost_parts(draft.auth, draft.deduplication)]
+
+
+def advice_on_keys(integration: Integration, keys: Mapping[str, ApiKey], now: datetime) -> list[Fault]:
+    """About the API key of the draft; and that of what is live, if it is another one.
+
+    `keys` are those of `key_ids`, by their ids.
+    """
+    draft, live = integration.draft, integration.published
+    found = list(_useless_key("auth.apiKeyId", draft.auth, keys, now))
+    if live is not None and live.auth != draft.auth:
+        found += _useless_key("published.auth.apiKeyId", live.auth, keys, now)
+    return found
+
+
+def _useless_key(field: str, auth: Auth, keys: Mapping[str, ApiKey], now: datetime) -> Iterator[Fault]:
+    if not isinstance(auth, JwtAuth):
+        return
+    key = keys.get(auth.api_key_id)
+    if key is None or key.revoked_at is not None:
+        yield Fault(field, "is revoked: every request is answered 403")
+    elif key.expires_at is not None and key.expires_at <= now:
+        yield Fault(field, "has expired: every request is answered 403")
+    elif EXECUTE not in key.permissions:
+        yield Fault(field, f"lacks the permission {EXECUTE}: every request is answered 403")
