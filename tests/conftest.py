@@ -57,7 +57,7 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 
 @pytest.fixture(scope="session")
-def postgres_folder(wants_postgres: None) -> Iterator[Path]:  # noqa: ARG001  it skips
+def postgres_folder() -> Iterator[Path]:
     """A folder that the user whom PostgreSQL runs as can reach, as those of pytest are not."""
     with tempfile.TemporaryDirectory(prefix="inlet-postgres-") as folder:
         Path(folder).chmod(0o711)
@@ -93,13 +93,6 @@ async def private_redis(tmp_path: Path) -> AsyncIterator[Process]:
     """A Redis of this test's own: stop, kill, suspend and start it again on the same port and data."""
     async with or_skip(redis_server(tmp_path)) as process:
         yield process
-
-
-@pytest.fixture(scope="session")
-def wants_postgres() -> None:
-    """Tests on PostgreSQL are run on demand, see CONTRIBUTING."""
-    if not os.environ.get("INLET_TEST_POSTGRESQL"):
-        pytest.skip("INLET_TEST_POSTGRESQL is not set")
 
 
 @asynccontextmanager

@@ -7,7 +7,8 @@
 5. Publish them in this order, with the producer of 2 and no other, and wait until Kafka has acknowledged all of them.
 6. Only then delete exactly these rows.
 
-A failure anywhere goes back to 1, and then the rows are read anew, so nothing is passed over and nothing overtakes.
+A failure anywhere lets the lock go and goes back to 1, and then the rows are read anew, so nothing is passed over and
+nothing overtakes.
 Were they read before the fence, another relay could publish them and a tombstone in between: what was deleted would
 come back. With a fence that is older than the rows, Kafka refuses them instead.
 A crash between 5 and 6 publishes again what is there already, which leaves the last state of each key as it is.
@@ -56,8 +57,7 @@ class Relay:
         try:
             await self._run()
         finally:
-            if self._lock is not None:
-                await self._lock.release()
+            await self._let_go()
 
     async def _run(self) -> None:
         retry_s = 0.0
@@ -70,6 +70,7 @@ class Relay:
                 if not retry_s:
                     log.warning("definitions are stored but cannot be published, trying on: %s", error)
                 retry_s = min(max(2 * retry_s, _FIRST_RETRY_S), _LAST_RETRY_S)
+                await self._let_go()  # another process may reach Kafka where this one does not
                 await asyncio.sleep(retry_s)
                 continue
             if retry_s:
@@ -93,6 +94,10 @@ class Relay:
             self._is_active = True
             log.info("this process publishes the definitions")
         return is_ours
+
+    async def _let_go(self) -> None:
+        if self._lock is not None:
+            await self._lock.release()
 
     def _stand_by(self) -> None:
         if self._is_active is not False:

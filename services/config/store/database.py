@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, NullPool, event, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -19,7 +21,9 @@ from services.config.errors import Fault, InvalidError, UnavailableError
 log = logging.getLogger(__name__)
 
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000")
+_PRAGMAS: Final = ("busy_timeout = 5000", "synchronous = FULL", "foreign_keys = ON")
+_WAL_WITHIN_S: Final = 5.0
+_WAL_AGAIN_S: Final = 0.01
 _MIGRATION_LOCK: Final = 0x696E6C6574  # "inlet"
 _CONNECT_WITHIN_S: Final = 5.0
 _ANSWER_WITHIN_S: Final = 10.0
@@ -174,6 +178,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         cursor = connection.cursor()
         for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
+        _use_wal(cursor)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -182,6 +187,20 @@ def _sqlite(url: URL) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _use_wal(cursor: DBAPICursor) -> None:
+    """Of those that open a new file at once one can change its mode; others are refused, whatever their time-out."""
+    until_s = time.monotonic() + _WAL_WITHIN_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(_WAL_AGAIN_S)
+        else:
+            return
 
 
 def _refuse_nul(*, parameters: Iterable[Any], executemany: bool, **_others: object) -> None:

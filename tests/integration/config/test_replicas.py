@@ -17,7 +17,7 @@ from libs.messages import BusinessEvent
 from services.config.store.database import Database
 from services.config.store.outbox import Outbox
 from tests.eventually import eventually
-from tests.integration.config.control_plane import EMAIL, EVERYTHING, PASSWORD, settings
+from tests.integration.config.control_plane import EMAIL, EVERYTHING, MASTER_KEY, PASSWORD, settings
 from tests.integration.config.topic import DefinitionsTopic, definitions_topic
 
 pytestmark = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
@@ -43,6 +43,7 @@ class Replica:
                 environment={
                     "INLET_KAFKA": kafka,
                     "INLET_DATABASE": database,
+                    "INLET_MASTER_KEY": MASTER_KEY,
                     "INLET_PORT": str(port),
                     "INLET_ADMIN_EMAIL": EMAIL,
                     "INLET_ADMIN_PASSWORD": PASSWORD,
