@@ -7,13 +7,18 @@ check is among the tests.
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
-from libs.parameters import ABSENT, find, split
+from libs.parameters import ABSENT, find, join, split
 
 PARAMETERS_LIMIT = 5
 DIGEST_BYTES = 16
 
 # Empty objects and arrays are leaves; `find` answers no others.
 _CONSTANTS = {type(None): b"n", dict: b"o", list: b"l", type(ABSENT): b"a"}
+
+
+def scope_of_parts(integration_id: str) -> str:
+    """What parts of requests are hashed with instead of the id: their records lie elsewhere than whole requests'."""
+    return f"{integration_id}/changes"
 
 
 class Hasher:
@@ -38,6 +43,10 @@ class Hasher:
             absent = absent and value is ABSENT
             parts += (name, _encode(value))
         return None if absent else blake2b(b"".join(parts), digest_size=DIGEST_BYTES).hexdigest()
+
+    def values(self, headers: Mapping[str, str], body: Mapping[str, object]) -> list[tuple[str, object]]:
+        """What of one request is hashed: each parameter with its value or `ABSENT`, in the order of the names."""
+        return [(join(segments), find(segments, headers, body)) for _, segments in self._parameters]
 
 
 def _sized(data: bytes) -> bytes:
