@@ -68,6 +68,11 @@ class ErrorAnswer(Struct, frozen=True, kw_only=True):
     errors: Sequence[Fault] = ()
 
 
+def status_of(error: RequestError) -> HTTPStatus:
+    """The status of the answer."""
+    return _STATUS[type(error)]
+
+
 def error_response(_request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """The answer for anything that was raised."""
     match error:

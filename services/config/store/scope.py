@@ -14,7 +14,7 @@ them is the stored state.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -70,6 +70,11 @@ class Rows(Generic[RowT]):
         rows = await self._connection.execute(select(*self._columns).where(self._is(row_id)))
         row = rows.one_or_none()
         return None if row is None else self._kind(**row._asdict())
+
+    async def some(self, ids: Iterable[str]) -> list[RowT]:
+        """The rows with these ids."""
+        rows = await self._connection.execute(select(*self._columns).where(self._mine, self._table.c.id.in_(ids)))
+        return [self._kind(**row._asdict()) for row in rows]
 
     async def newest(self, limit: int, *, before: str | None = None, **matching: str) -> list[RowT]:
         """The newest rows, those created before the row `before`, with these values in these columns."""
