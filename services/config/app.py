@@ -1,6 +1,6 @@
 """The control plane, wired."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -8,7 +8,6 @@ from typing import Any, cast
 from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
 from litestar.handlers import asgi
-from litestar.types import ExceptionHandler
 
 from libs.health import AsgiApp, health_routes
 from libs.lifecycle import Lifecycle, Service
@@ -47,6 +46,8 @@ from services.config.tokens import Tokens
 from services.config.users import Users
 
 __all__ = ["Settings", "build"]
+
+Handler = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
 
 
 def _utc_now() -> datetime:
@@ -154,7 +155,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     return Service(cast("AsgiApp", app), lifecycle)
 
 
-def _failed(page: ExceptionHandler) -> ExceptionHandler:
+def _failed(page: Handler) -> Handler:
     """Programs are answered in JSON, and people, who are everywhere else, with a page."""
 
     def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
