@@ -8,17 +8,21 @@ calls the node (``where.all[1]``) in faults and explanations.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Shape, Some
+from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Some
+from libs.filters.parsing import NESTING_LIMIT
 from libs.parameters import join
+from services.config.console import typed
 from services.config.console.forms import Form
 from services.config.console.labels import shape_of
 
 ROOT: Final = "0"
-_DEPTH_LIMIT: Final = 16
+# Of what can be shown: every filter, with the group that `tree_of` puts around the inside of each element. One that is
+# nested more than the language allows is shown too, and refused when it is saved.
+DEPTH_LIMIT: Final = 2 * (NESTING_LIMIT + 1)
+_ADDED_DEPTH: Final = 3  # of a new element: itself, its group, and a row
 _FIRST_OPERATOR: Final = "string.EQUAL"
 
 GroupKind = Literal["all", "any", "none"]
@@ -63,7 +67,7 @@ def source_of(node: Node) -> dict[str, object]:
         case Group():
             return {node.kind: [source_of(part) for part in node.parts]}
         case Element():
-            return {"some": node.param.strip(), "where": source_of(node.where)}
+            return {"some": typed.unheld(node.param.strip()), "where": source_of(node.where)}
         case Row():
             return _condition_source(node)
 
@@ -80,21 +84,26 @@ def read(form: Form) -> Group:
 
 
 def changed(tree: Group, intent: str) -> tuple[Group, str]:
-    """The tree after a button was pressed, and the place to go on typing at."""
+    """The tree after a button was pressed, and the place to go on at; as it was if there is no such button."""
     action, _, place = intent.partition(":")
-    new: dict[str, Node] = {
-        "add-condition": Row(),
-        "add-group": Group(kind="any", parts=(Row(),)),
-        "add-element": Element(where=Group(parts=(Row(),))),
-    }
-    if action == "remove":
-        return _at(tree, place, lambda _: None), place.rpartition(".")[0] or ROOT
-    if action in new:
-        group = find(tree, place)
-        if isinstance(group, Group):
-            added = replace(group, parts=(*group.parts, new[action]))
-            return _at(tree, place, lambda _: added), f"{place}.{len(group.parts)}"
-    return tree, ""
+    node, parent_place = find(tree, place), place.rpartition(".")[0]
+    if action == "remove" and node is not None and isinstance(find(tree, parent_place), Group):
+        return _at(tree, place, lambda _: None), parent_place
+    if not isinstance(node, Group) or place.count(".") > DEPTH_LIMIT - _ADDED_DEPTH:
+        return tree, ""
+    new_place = f"{place}.{len(node.parts)}"
+    new: Node
+    match action:
+        case "add-condition":
+            new, focus = Row(), new_place
+        case "add-group":
+            new, focus = Group(kind="any", parts=(Row(),)), f"{new_place}.0"
+        case "add-element":
+            new, focus = Element(where=Group(parts=(Row(),))), new_place
+        case _:
+            return tree, ""
+    added = replace(node, parts=(*node.parts, new))
+    return _at(tree, place, lambda _: added), focus
 
 
 def find(tree: Group, place: str) -> Node | None:
@@ -115,8 +124,8 @@ def _walk(node: Node, place: str, path: str) -> Iterator[tuple[str, str, Node]]:
 
 
 def _at(tree: Group, place: str, change: Callable[[Node], Node | None]) -> Group:
-    """The tree with the node at a place changed, or taken away if the change is None. The root stays a group."""
-    result = _changed_node(tree, [int(index) for index in place.split(".")[1:] if index.isdecimal()], change)
+    """The tree with the node at a place, which it has, changed, or taken away if the change is None."""
+    result = _changed_node(tree, [int(index) for index in place.split(".")[1:]], change)
     return result if isinstance(result, Group) else Group()
 
 
@@ -136,23 +145,25 @@ def _changed_node(node: Node, steps: Sequence[int], change: Callable[[Node], Nod
 
 
 def _read(form: Form, place: str, names: set[str], depth: int) -> Node | None:
-    kind = form.text(f"kind:{place}")
-    if kind in {"all", "any", "none"}:
-        indexes = range(_parts_of(place, names)) if depth < _DEPTH_LIMIT else range(0)
-        parts = (_read(form, f"{place}.{index}", names, depth + 1) for index in indexes)
-        return Group(kind=msgspec.convert(kind, GroupKind), parts=tuple(part for part in parts if part is not None))
-    if kind == "element":
-        where = _read(form, f"{place}.0", names, depth + 1)
-        return Element(param=form.text(f"param:{place}"), where=where if isinstance(where, Group) else Group())
-    if kind == "condition":
-        return Row(
-            param=form.text(f"param:{place}"),
-            operator=form.text(f"operator:{place}", _FIRST_OPERATOR),
-            value=form.text(f"value:{place}"),
-            to=form.text(f"to:{place}"),
-            ignore_case=f"case:{place}" in names,
-        )
-    return None
+    if depth > DEPTH_LIMIT:
+        return None
+    match form.text(f"kind:{place}"):
+        case "all" | "any" | "none" as kind:
+            parts = (_read(form, f"{place}.{index}", names, depth + 1) for index in range(_parts_of(place, names)))
+            return Group(kind=kind, parts=tuple(part for part in parts if part is not None))
+        case "element":
+            where = _read(form, f"{place}.0", names, depth + 1)
+            return Element(param=form.text(f"param:{place}"), where=where if isinstance(where, Group) else Group())
+        case "condition":
+            return Row(
+                param=form.text(f"param:{place}"),
+                operator=form.text(f"operator:{place}", _FIRST_OPERATOR),
+                value=form.text(f"value:{place}"),
+                to=form.text(f"to:{place}"),
+                ignore_case=f"case:{place}" in names,
+            )
+        case _:
+            return None
 
 
 def _parts_of(place: str, names: set[str]) -> int:
@@ -171,88 +182,24 @@ def _shown(where: Filter) -> Node:
         case NoneOf(parts=parts):
             return Group(kind="none", parts=tuple(map(_shown, parts)))
         case Some():
-            return Element(param=join(where.path), where=tree_of(where.where))
+            return Element(param=typed.held(join(where.path)), where=tree_of(where.where))
         case Condition():
             return _shown_condition(where)
 
 
 def _shown_condition(condition: Condition) -> Row:
     operator = f"{condition.type}.{condition.operator}"
-    row = Row(param=join(condition.path), operator=operator, ignore_case=condition.ignore_case)
-    value = condition.value
-    match shape_of(operator):
-        case "nothing":
-            return row
-        case "number bounds" | "date bounds" if isinstance(value, tuple):
-            return replace(row, value=_typed(value[0]), to=_typed(value[1]))
-        case "scalar":
-            return replace(row, value=_scalar_text(value))
-        case _ if isinstance(value, tuple):
-            return replace(row, value="\n".join(map(_line, value)))
-        case _:
-            return replace(row, value=_typed(value))
-
-
-def _typed(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _line(value: object) -> str:
-    """A value on a line of its own; a text that a line cannot hold as it is, as JSON."""
-    if isinstance(value, str) and (not value.strip() or "\n" in value or value.startswith('"')):
-        return msgspec.json.encode(value).decode()
-    return _typed(value)
-
-
-def _scalar_text(value: object) -> str:
-    """A text as it is, unless it would be read as something else."""
-    return value if isinstance(value, str) and _scalar(value) == value else msgspec.json.encode(value).decode()
+    value, to = typed.shown(shape_of(operator), condition.value)
+    param = typed.held(join(condition.path))
+    return Row(param=param, operator=operator, value=value, to=to, ignore_case=condition.ignore_case)
 
 
 def _condition_source(row: Row) -> dict[str, object]:
     kind, _, name = row.operator.partition(".")
-    source: dict[str, object] = {"param": row.param.strip(), "type": kind, "operator": name}
+    source: dict[str, object] = {"param": typed.unheld(row.param.strip()), "type": kind, "operator": name}
     shape = shape_of(row.operator)
     if shape != "nothing":
-        source["value"] = _operand(shape, row)
+        source["value"] = typed.operand(shape, row.value, row.to)
     if row.ignore_case and kind == "string":
         source["ignoreCase"] = True
     return source
-
-
-def _operand(shape: Shape, row: Row) -> object:
-    lines = [line for line in row.value.split("\n") if line]
-    match shape:
-        case "texts":
-            return [_text(line) for line in lines]
-        case "numbers":
-            return [_number(line) for line in lines if line.strip()]
-        case "number" | "length":
-            return _number(row.value)
-        case "number bounds" | "date bounds":
-            bounds = (row.value.strip(), row.to.strip())
-            return list(bounds if shape == "date bounds" else map(_number, bounds))
-        case "scalar":
-            return _scalar(row.value)
-        case _:
-            return row.value.strip() if shape == "date" else row.value
-
-
-def _number(text: str) -> object:
-    """The number that a text is; the text where it is none."""
-    value = _scalar(text)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else text
-
-
-def _text(line: str) -> object:
-    value = _scalar(line) if line.startswith('"') else line
-    return value if isinstance(value, str) else line
-
-
-def _scalar(text: str) -> object:
-    """What a text is as JSON, if that is no object and no array; otherwise the text."""
-    try:
-        value = msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        return text
-    return text if isinstance(value, dict | list) else value
