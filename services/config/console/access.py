@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from http import HTTPStatus
+import secrets
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,7 +11,6 @@ from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.exceptions import ClientException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.response import Redirect
 from litestar.types import Guard
@@ -34,8 +33,21 @@ def access_routes() -> list[HTTPRouteHandler]:
 
 
 def csrf_token(session_token: str) -> str:
-    """What a form of this session carries; nobody who does not know the session's token can make it."""
-    return hmac.new(session_token.encode(), b"inlet console form", hashlib.sha256).hexdigest()
+    """What a form of this session carries; nobody who does not know the session's token can make it.
+
+    It is another one on each page: pages are compressed, so their length must not tell what all of them contain.
+    """
+    salt = secrets.token_hex(8)
+    return f"{salt}.{_mark(session_token, salt)}"
+
+
+def _is_of(session_token: str, given: str) -> bool:
+    salt, _, mark = given.partition(".")
+    return hmac.compare_digest(mark.encode(), _mark(session_token, salt).encode())
+
+
+def _mark(session_token: str, salt: str) -> str:
+    return hmac.new(session_token.encode(), b"inlet console form " + salt.encode(), hashlib.sha256).hexdigest()
 
 
 def form_guard(config_url: str) -> Guard:
@@ -55,8 +67,8 @@ def form_guard(config_url: str) -> Guard:
         token = connection.scope.get("auth")
         if isinstance(token, str):
             given = (await form(connection)).text(_CSRF_FIELD)
-            if not hmac.compare_digest(given.encode(), csrf_token(token).encode()):
-                raise ForbiddenError("The form is out of date. Go back, load the page again, and repeat your change.")
+            if not _is_of(token, given):
+                raise ForbiddenError("You have signed in anew since the form was loaded. Load it again, and repeat.")
 
     return guard
 
@@ -65,11 +77,10 @@ async def form(request: Request[Any, Any, Any]) -> Form:
     """The submitted form.
 
     Raises:
-        ClientException: it is none.
-        InvalidError: it cannot be read.
+        InvalidError: it is none, or cannot be read.
     """
     if request.content_type[0] != "application/x-www-form-urlencoded":
-        raise ClientException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        raise InvalidError([Fault("", "This is no form of the console.")])
     return Form.decode(await request.body())
 
 

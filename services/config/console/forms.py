@@ -1,5 +1,6 @@
 """What a browser sends, and what was wrong with it, beside the field that it is about."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl
@@ -7,8 +8,20 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from services.config.errors import Fault, InvalidError
+from services.config.revisions import Expected
 
 FIELDS_LIMIT: Final = 5_000
+_REVISION_DIGITS: Final = 18
+# What the decoder says of a type, and what it means for somebody who fills in a form.
+_WORDS: Final = (
+    (re.compile(r"Expected `str` of length >= (\d+)"), r"must have at least \1 characters"),
+    (re.compile(r"Expected `str` of length <= (\d+)"), r"must not be longer than \1 characters"),
+    (re.compile(r"Expected `\w+` >= ([\d.]+)"), r"must be at least \1"),
+    (re.compile(r"Expected `\w+` <= ([\d.]+)"), r"must be at most \1"),
+    (re.compile(r"Invalid RFC3339 encoded datetime"), "must be a date and a time"),
+    (re.compile(r"Invalid UUID"), "must be chosen from the list"),
+    (re.compile(r"Expected.*|Invalid.*"), "is not valid"),
+)
 
 T = TypeVar("T")
 
@@ -52,10 +65,16 @@ class Form:
 
     def lines(self, name: str) -> list[str]:
         """The lines of a field that have anything on them."""
-        return [line.strip() for line in self.text(name).splitlines() if line.strip()]
+        return [line.strip() for line in self.text(name).split("\n") if line.strip()]
 
     def names(self) -> Iterable[str]:
         return self._fields
+
+
+def revision_in(form: Form) -> Expected:
+    """The revision that a page has shown, which a change is meant for."""
+    text = form.text("revision")
+    return frozenset({int(text)}) if text.isascii() and text.isdecimal() and len(text) <= _REVISION_DIGITS else None
 
 
 class Faults:
@@ -83,4 +102,5 @@ def convert(fields: Mapping[str, object], kind: type[T]) -> T:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
-        raise InvalidError([Fault(path.rstrip("`"), message)]) from error
+        words = next((match.expand(words) for known, words in _WORDS if (match := known.fullmatch(message))), message)
+        raise InvalidError([Fault(path.rstrip("`"), words)]) from error

@@ -1,57 +1,33 @@
 """Pages: Automation Hub > Incoming. The list, an integration with its sections, and what can be done with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
-from msgspec import Struct
 
-from libs.parameters import flatten
-from services.config.captures import State
 from services.config.console import integration_form
-from services.config.console.forms import Faults, Form
+from services.config.console.captured import shown_capture
+from services.config.console.forms import Faults, Form, revision_in
 from services.config.console.integration_form import AUTH_NAMES, HASH_HEADER, IntegrationForm
 from services.config.console.paging import cursor_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit
-from services.config.definitions import Capture, Integration
-from services.config.errors import NotFoundError, RequestError
+from services.config.definitions import Integration
+from services.config.errors import ConflictError, OutdatedError, RequestError
 from services.config.identity import Permission
 from services.config.rest.requests import ApiRequest, needs
-from services.config.revisions import Expected
 from services.config.rules import uncovered_headers
 
 _PAGE_SIZE: Final = 50
-# Of a sample: enough to choose from, and a page stays small. The rest is in the REST API.
-_PARAMETERS_LIMIT: Final = 200
-_RAW_LIMIT_BYTES: Final = 16 * 1024
-_REVISION_DIGITS: Final = 18
+_KEYS_LIMIT: Final = 200
 
 READ: Final = needs(Permission.INTEGRATIONS_READ)
 WRITE: Final = needs(Permission.INTEGRATIONS_WRITE)
 PUBLISH: Final = needs(Permission.INTEGRATIONS_WRITE, Permission.INTEGRATIONS_PUBLISH)
-
-
-class ShownSample(Struct, frozen=True, kw_only=True):
-    """A captured request as a page shows it. `raw` is empty where it is too long for a page."""
-
-    parameters: Sequence[tuple[str, object]]
-    count: int
-    raw: str
-    received_at: str
-
-
-class ShownCapture(Struct, frozen=True, kw_only=True):
-    """The last capture of an integration, and its state now."""
-
-    capture: Capture
-    state: State
-    sample: ShownSample | None
 
 
 def incoming_router() -> Router:
@@ -158,9 +134,15 @@ async def retrieve(
 
 
 @post("/{integration_id:uuid}/cancel-capture", opt=WRITE)
-async def cancel_capture(integration_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
+async def cancel_capture(
+    integration_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    form: NamedDependency[Form],
+) -> Response[str] | Redirect:
+    """End it, whatever else was sent; that is kept as `retrieve` does."""
     await visit.control.captures.cancel(visit.identity, str(integration_id))
-    return see(_at(str(integration_id)), section="data")
+    saved = await _saved(str(integration_id), visit, form)
+    return see(_at(saved.id), section="data") if isinstance(saved, Integration) else saved
 
 
 @post("/{integration_id:uuid}/unpublish", opt=needs(Permission.INTEGRATIONS_PUBLISH))
@@ -189,9 +171,7 @@ async def delete_page(
     visit: NamedDependency[Visit],
 ) -> Response[str]:
     """What depends on it, before it goes."""
-    integration = await visit.control.integrations.get(visit.identity, str(integration_id))
-    listeners = await visit.control.business_events.page(visit.identity, _PAGE_SIZE, None, integration.id)
-    return visit.page("delete_integration.html", integration=integration, listeners=listeners)
+    return await _deletion(visit, str(integration_id))
 
 
 @post("/{integration_id:uuid}/delete", opt=WRITE)
@@ -199,18 +179,15 @@ async def remove(
     integration_id: FromPath[UUID],
     visit: NamedDependency[Visit],
     form: NamedDependency[Form],
-) -> Redirect:
+) -> Response[str] | Redirect:
     confirmed = bool(form.text("withBusinessEvents"))
-    await visit.control.integrations.delete(
-        visit.identity, str(integration_id), revision_in(form), with_business_events=confirmed
-    )
+    try:
+        await visit.control.integrations.delete(
+            visit.identity, str(integration_id), revision_in(form), with_business_events=confirmed
+        )
+    except (ConflictError, OutdatedError) as error:
+        return await _deletion(visit, str(integration_id), error)
     return see("/incoming", "deleted")
-
-
-def revision_in(form: Form) -> Expected:
-    """The revision that a page has shown, which a change is meant for."""
-    text = form.text("revision")
-    return frozenset({int(text)}) if text.isascii() and text.isdecimal() and len(text) <= _REVISION_DIGITS else None
 
 
 def _at(integration_id: str) -> str:
@@ -239,6 +216,12 @@ async def _new(visit: Visit, fields: IntegrationForm, error: RequestError | None
     )
 
 
+async def _deletion(visit: Visit, integration_id: str, error: RequestError | None = None) -> Response[str]:
+    integration = await visit.control.integrations.get(visit.identity, integration_id)
+    listeners = await visit.control.business_events.page(visit.identity, _PAGE_SIZE, None, integration.id)
+    return visit.page("delete_integration.html", error, integration=integration, listeners=listeners)
+
+
 async def _show(
     visit: Visit,
     integration: Integration,
@@ -249,7 +232,7 @@ async def _show(
     revision: str = "",
 ) -> Response[str]:
     shown = fields or integration_form.shown(integration.draft)
-    capture = await _capture(visit, integration.id)
+    capture = await shown_capture(visit, integration.id)
     draft = integration.draft
     return visit.page(
         "integration.html",
@@ -270,25 +253,6 @@ async def _show(
 
 
 async def usable_keys(visit: Visit) -> Sequence[tuple[str, str]]:
-    """The API keys to choose from: id, and name with the beginning of the secret."""
+    """The API keys to choose from, the newest first: id, and name with the beginning of the secret."""
     keys = await visit.control.api_keys.usable(visit.identity)
-    return [(key.id, f"{key.name} ({key.prefix}…)") for key in keys]
-
-
-async def _capture(visit: Visit, integration_id: str) -> ShownCapture | None:
-    try:
-        capture, state = await visit.control.captures.get(visit.identity, integration_id)
-    except NotFoundError:
-        return None
-    if capture.sample is None:
-        return ShownCapture(capture=capture, state=state, sample=None)
-    body: Mapping[str, object] = msgspec.json.decode(capture.sample.body)
-    parameters = list(flatten(capture.sample.headers, dict(body)).items())
-    raw = bytes(capture.sample.body)
-    sample = ShownSample(
-        parameters=parameters[:_PARAMETERS_LIMIT],
-        count=len(parameters),
-        raw=msgspec.json.format(raw, indent=2).decode() if len(raw) <= _RAW_LIMIT_BYTES else "",
-        received_at=capture.sample.received_at,
-    )
-    return ShownCapture(capture=capture, state=state, sample=sample)
+    return [(key.id, f"{key.name} ({key.prefix}…)") for key in reversed(keys[-_KEYS_LIMIT:])]

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from libs.messages import JwtAuth, MetaAuth, NoAuth
 from services.config.console.forms import Form, convert
+from services.config.console.typed import unheld
 from services.config.definitions import Draft
 from services.config.drafts import IntegrationChanges, NewIntegration
 from services.config.errors import Fault, InvalidError
@@ -48,7 +49,7 @@ def shown(draft: Draft) -> IntegrationForm:
         keep_previous=isinstance(auth, MetaAuth) and len(auth.app_secrets) > 1,
         parameters=rules.parameters if rules else (),
         on_redis_down=rules.on_redis_down if rules else "reject",
-        per_second="" if limit is None else f"{limit.per_second:g}",
+        per_second="" if limit is None else str(limit.per_second).removesuffix(".0"),
         burst="" if limit is None else str(limit.burst),
     )
 
@@ -65,7 +66,7 @@ def kind_of(draft: Draft) -> AuthKind:
 
 def read(form: Form, kind: str) -> IntegrationForm:
     """The fields as they were sent; of parameters those that are ticked, and those that are typed, each once."""
-    typed = [line for line in form.lines("typed") if line]
+    parameters = [unheld(text) for text in (*form.texts("parameter"), *form.lines("typed"))]
     return IntegrationForm(
         kind=kind,
         name=form.text("name"),
@@ -73,7 +74,7 @@ def read(form: Form, kind: str) -> IntegrationForm:
         api_key_id=form.text("apiKeyId"),
         split_batches=bool(form.text("splitBatches")),
         keep_previous=bool(form.text("keepPrevious")),
-        parameters=tuple(dict.fromkeys([*form.texts("parameter"), *typed])),
+        parameters=tuple(dict.fromkeys(parameters)),
         on_redis_down=form.text("onRedisDown", "reject"),
         per_second=form.text("perSecond").strip(),
         burst=form.text("burst").strip(),

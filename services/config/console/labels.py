@@ -1,5 +1,6 @@
-"""The filter language in the words of the console."""
+"""What the API calls by a name, in the words of the console: operators, and the fields that faults are about."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -55,6 +56,37 @@ _LABELS: Final[Mapping[str, str]] = {
     "any.IS_NOT_NULL": "is there and not null",
 }
 
+_INDEXED: Final = re.compile(r"\[(\d{1,9})\]$")
+_FIELDS: Final[Mapping[str, str]] = {
+    "name": "Name",
+    "icon": "Node icon",
+    "auth.apiKeyId": "API key",
+    "auth.appSecret": "App secret",
+    "auth.verifyToken": "Verify token",
+    "auth": "Authentication",
+    "rateLimit.perSecond": "Requests per second",
+    "rateLimit.burst": "At once",
+    "rateLimit": "Rate limit",
+    "deduplication.parameters": "Parameter",
+    "deduplication": "Deduplication",
+    "sample.body": "Body of a request",
+    "sample": "Test",
+    "param": "Parameter",
+    "some": "List",
+    "operator": "Operator",
+    "type": "Operator",
+    "value": "Value",
+    "where": "Conditions",
+    "expiresAt": "Expires",
+    "allowedIps": "Allowed address",
+    "email": "Email address",
+    "password": "Password",
+    "currentPassword": "Current password",
+    "permissions": "Permissions",
+    "businessEvents": "Business Event",
+    "integrationId": "Integration",
+}
+
 
 def label_of(operator: str) -> str:
     """The words for ``<type>.<OPERATOR>``."""
@@ -89,3 +121,10 @@ OPERATOR_GROUPS: Final = tuple(
     (_TYPES[kind], tuple((f"{kind}.{name}", label_of(f"{kind}.{name}")) for name in operators))
     for kind, operators in OPERATORS.items()
 )
+
+
+def field_name(path: str) -> str:
+    """What people call the field that a fault is about; empty for the whole."""
+    name, index = _INDEXED.sub("", path), _INDEXED.search(path)
+    known = next((name_ for start, name_ in _FIELDS.items() if name == start or name.startswith(f"{start}.")), path)
+    return known if index is None or known == path else f"{known} {int(index[1]) + 1}"

@@ -1,5 +1,6 @@
 """Pages: templates with what every one of them needs, and the headers that keep a browser from doing harm."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,10 +12,13 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 from litestar.response import Redirect
+from litestar.serialization import default_serializer
+from litestar.types import Serializer
 from msgspec import Struct
 
 from services.config.console.forms import Faults
-from services.config.console.labels import OPERATOR_GROUPS, label_of, shape_of, type_name
+from services.config.console.labels import OPERATOR_GROUPS, field_name, shape_of, type_name
+from services.config.console.typed import held
 from services.config.identity import Identity, Permission
 
 FOLDER: Final = Path(__file__).parent
@@ -29,6 +33,7 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+PAGE_HEADERS: Final = HEADERS | {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
 _VALUE_LIMIT: Final = 120
 # What a notice says is written here: a link cannot put words into our mouth.
 NOTICES: Final = {
@@ -48,6 +53,13 @@ NOTICES: Final = {
 }
 
 
+class CompressedPage(Response[str]):
+    """A page as a browser takes it. A builder with hundreds of conditions repeats itself a lot."""
+
+    def render(self, content: object, media_type: str, enc_hook: Serializer = default_serializer) -> bytes:
+        return gzip.compress(super().render(content, media_type, enc_hook), compresslevel=6, mtime=0)
+
+
 class View(Struct, frozen=True, kw_only=True):
     """Who looks, at what. `identity` is None before somebody has signed in."""
 
@@ -56,14 +68,16 @@ class View(Struct, frozen=True, kw_only=True):
     notice: str = ""
     csrf: str = ""
     identity: Identity | None = None
+    takes_gzip: bool = False
 
     def page(self, template: str, status: int = 200, /, **context: object) -> Response[str]:
         """The page made from a template."""
-        known = {"view": self, "faults": Faults(), "notice": NOTICES.get(self.notice, "")}
+        known = {"view": self, "faults": Faults(), "outdated": False, "notice": NOTICES.get(self.notice, "")}
         text = self.environment.get_template(template).render(known | context)
-        return Response(
-            text, status_code=status, media_type="text/html", headers=HEADERS | {"Cache-Control": "no-store"}
-        )
+        if self.takes_gzip:
+            headers = PAGE_HEADERS | {"Content-Encoding": "gzip"}
+            return CompressedPage(text, status_code=status, media_type="text/html", headers=headers)
+        return Response(text, status_code=status, media_type="text/html", headers=PAGE_HEADERS)
 
     def may(self, permission: str) -> bool:
         """Whether who looks may do something, so that a page offers it."""
@@ -74,7 +88,7 @@ def see(path: str, notice: str = "", section: str = "") -> Redirect:
     """On to another page, with something to say there, and a section to open."""
     query = urlencode({name: value for name, value in (("open", section), ("notice", notice)) if value})
     target = f"{path}{'?' if query else ''}{query}{'#' if section else ''}{section}"
-    return Redirect(target, status_code=303, headers=HEADERS | {"Cache-Control": "no-store"})
+    return Redirect(target, status_code=303, headers=PAGE_HEADERS)
 
 
 def environment() -> Environment:
@@ -87,11 +101,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"as_json": _as_json, "short": _short, "pretty": _pretty, "iso": _iso, "plain": _plain}
+    made.filters |= {"as_json": _as_json, "short": short, "pretty": pretty, "iso": _iso, "plain": _plain, "held": held}
     made.globals |= {
         "asset": _assets().__getitem__,
+        "field_name": field_name,
         "operator_groups": OPERATOR_GROUPS,
-        "operator_label": label_of,
         "shape_of": shape_of,
         "type_name": type_name,
         "unset": msgspec.UNSET,
@@ -111,13 +125,14 @@ def _as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """A value as JSON, cut where it is long."""
     text = _as_json(value)
     return text if len(text) <= _VALUE_LIMIT else f"{text[:_VALUE_LIMIT]}…"
 
 
-def _pretty(value: object) -> str:
+def pretty(value: object) -> str:
+    """JSON, given as such or as a value, on many lines."""
     return msgspec.json.format(value if isinstance(value, bytes) else msgspec.json.encode(value), indent=2).decode()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from jinja2 import Environment
@@ -12,17 +12,30 @@ from litestar.di import NamedDependency, Provide
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from services.config.console.access import access_routes, csrf_token, form, form_guard
+from services.config.console.access import HOME, access_routes, csrf_token, form, form_guard
 from services.config.console.administration import administration_routers
+from services.config.console.api_keys import api_key_router
 from services.config.console.business_events import business_event_router
 from services.config.console.incoming import incoming_router
-from services.config.console.rendering import HEADERS, STATIC, View
+from services.config.console.rendering import PAGE_HEADERS, STATIC, View
 from services.config.console.visit import Control, Visit
 from services.config.errors import UnauthenticatedError
 from services.config.identity import Identity
 from services.config.rest.errors import error_response
 
-_A_YEAR_S = 365 * 24 * 3600
+_A_YEAR_S: Final = 365 * 24 * 3600
+_TITLES: Final = {
+    HTTPStatus.BAD_REQUEST: "This cannot be read",
+    HTTPStatus.FORBIDDEN: "You may not do this",
+    HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.METHOD_NOT_ALLOWED: "There is nothing here",
+    HTTPStatus.CONFLICT: "Something stands in the way",
+    HTTPStatus.PRECONDITION_FAILED: "It has changed in the meantime",
+    HTTPStatus.PRECONDITION_REQUIRED: "It has changed in the meantime",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This is too much at once",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not available at the moment",
+}
 
 
 def console_router(control: Control, environment: Environment) -> Router:
@@ -37,6 +50,7 @@ def console_router(control: Control, environment: Environment) -> Router:
             *access_routes(),
             incoming_router(),
             business_event_router(),
+            api_key_router(),
             *administration_routers(),
         ],
         guards=[form_guard(control.config_url)],
@@ -64,6 +78,7 @@ def _view_of(environment: Environment) -> Callable[[Request[Any, Any, Any]], Vie
             notice=request.query_params.get("notice", ""),
             csrf=csrf_token(token) if isinstance(token, str) else "",
             identity=identity if isinstance(identity, Identity) else None,
+            takes_gzip="gzip" in request.headers.get("accept-encoding", ""),
         )
 
     return view
@@ -75,19 +90,26 @@ def failure_page(environment: Environment) -> Callable[[Request[Any, Any, Any], 
 
     def page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         if isinstance(error, UnauthenticatedError):
-            after = request.scope["path"] if request.method == "GET" else "/"
-            return Redirect(f"/sign-in?next={quote(after)}", status_code=303, headers=HEADERS)
+            return Redirect(f"/sign-in?next={quote(_after(request))}", status_code=303, headers=PAGE_HEADERS)
         answer = error_response(request, error)
         content = answer.content
         page = view_of(request).page(
             "error.html",
             content.status,
-            title=HTTPStatus(content.status).phrase,
+            title=_TITLES.get(HTTPStatus(content.status), HTTPStatus(content.status).phrase),
             message=content.message,
             errors=content.errors,
+            back=request.scope["path"].rpartition("/")[0] if request.method == "POST" else "",
         )
-        if answer.headers:
-            page.headers = {**answer.headers, **HEADERS}
+        page.headers = {**answer.headers, **page.headers}
         return page
 
     return page
+
+
+def _after(request: Request[Any, Any, Any]) -> str:
+    """Where somebody wanted to go, who has to sign in before."""
+    if request.method != "GET":
+        return HOME
+    path, query = quote(request.scope["path"]), request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path

@@ -10,7 +10,7 @@ from services.config.business_events import BusinessEvents
 from services.config.captures import Captures
 from services.config.console.forms import Faults
 from services.config.console.rendering import View
-from services.config.errors import Fault, RequestError
+from services.config.errors import Fault, OutdatedError, RequestError
 from services.config.identity import Identity
 from services.config.integrations import Integrations
 from services.config.rest.errors import status_of
@@ -44,4 +44,5 @@ class Visit(Struct, frozen=True, kw_only=True):
         if error is None:
             return self.view.page(template, 200, **context)
         faults = Faults(error.faults or [Fault("", error.message)])
-        return self.view.page(template, status_of(error), **context | {"faults": faults})
+        outdated = isinstance(error, OutdatedError)
+        return self.view.page(template, status_of(error), **context | {"faults": faults, "outdated": outdated})
