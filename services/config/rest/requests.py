@@ -76,7 +76,7 @@ def permission_guard(accounts: Accounts) -> Guard:
             raise ForbiddenError("Nobody may do this.")
         lacking = [permission for permission in (Permission.AUTOMATION_ACCESS, *needed) if not identity.may(permission)]
         if lacking:
-            raise ForbiddenError(f"This needs the permission {lacking[-1]}.")
+            raise ForbiddenError(f"This needs the permission {lacking[0]}.")
 
     return guard
 
