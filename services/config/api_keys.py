@@ -105,6 +105,12 @@ class ApiKeys:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return page_of(await scope.api_keys.newest(limit + 1, before=before), limit)
 
+    async def usable(self, by: Identity) -> list[ApiKey]:
+        """Those that tokens can be made from now."""
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            keys = await scope.api_keys.all()
+            return [key for key in keys if not key.revoked_at and (not key.expires_at or key.expires_at > scope.now)]
+
     async def get(self, by: Identity, key_id: str) -> ApiKey:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return await _existing(scope, key_id)

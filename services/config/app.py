@@ -1,11 +1,11 @@
 """The control plane, wired."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
 from litestar.handlers import asgi
 
@@ -18,6 +18,9 @@ from services.config.api_keys import ApiKeys
 from services.config.audit_log import AuditLog
 from services.config.business_events import BusinessEvents
 from services.config.captures import Captures
+from services.config.console.rendering import environment
+from services.config.console.routes import console_router, failure_page, static_router
+from services.config.console.visit import Control
 from services.config.definitions import Clock
 from services.config.integrations import Integrations
 from services.config.passwords import Passwords
@@ -48,6 +51,8 @@ from services.config.users import Users
 from services.config.workspace import OwnWorkspace
 
 __all__ = ["Settings", "build"]
+
+Handler = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
 
 
 def _utc_now() -> datetime:
@@ -98,6 +103,18 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             await publisher.close()
             await database.close()
 
+    control = Control(
+        accounts=accounts,
+        integrations=Integrations(workspaces, sealer),
+        captures=captures,
+        business_events=BusinessEvents(workspaces),
+        api_keys=ApiKeys(workspaces, signing_keys),
+        users=Users(workspaces, passwords),
+        audit_log=AuditLog(workspaces),
+        ingress_url=IngressUrl(settings.ingress_url),
+        config_url=settings.config_url.rstrip("/"),
+    )
+    templates = environment()
     v1 = Router(
         "/api/v1",
         route_handlers=[
@@ -114,37 +131,47 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     )
     api = Router(
         "/",
-        route_handlers=[v1, *token_routes()],
+        route_handlers=[v1, *token_routes(), console_router(control, templates)],
         guards=[permission_guard(accounts)],
         request_class=ApiRequest,
         dependencies={
             "identity": Provide(identity),
             "accounts": _given(accounts),
-            "integrations": _given(Integrations(workspaces, sealer)),
-            "business_events": _given(BusinessEvents(workspaces)),
+            "integrations": _given(control.integrations),
+            "business_events": _given(control.business_events),
+            "users": _given(control.users),
+            "log": _given(control.audit_log),
             "workspace": _given(OwnWorkspace(workspaces)),
-            "users": _given(Users(workspaces, passwords)),
-            "log": _given(AuditLog(workspaces)),
             "captures": _given(captures),
             "stopping": _given(lifecycle.stopping),
-            "api_keys": _given(ApiKeys(workspaces, signing_keys)),
+            "api_keys": _given(control.api_keys),
             "signing_keys": _given(signing_keys),
             "tokens": _given(Tokens(database, workspaces, sealer, tokens_live=tokens_live, now=now)),
-            "ingress_url": _given(IngressUrl(settings.ingress_url)),
+            "ingress_url": _given(control.ingress_url),
             "secure_cookie": _given(settings.config_url.lower().startswith("https://")),
         },
     )
     ready = {"sql": database.answers, "kafka": publisher.answers}
     health = health_routes("config", alive=lambda: lifecycle.alive, ready=ready)
     app = Litestar(
-        route_handlers=[api, *(asgi(path, copy_scope=True)(route) for path, route in health)],
+        route_handlers=[api, static_router(), *(asgi(path, copy_scope=True)(route) for path, route in health)],
         lifespan=[running],
-        exception_handlers={Exception: error_response},
+        exception_handlers={Exception: _failed(failure_page(templates))},
         request_max_body_size=BODY_LIMIT_BYTES,
         openapi_config=openapi(),
         logging_config=None,
     )
     return Service(cast("AsgiApp", app), lifecycle)
+
+
+def _failed(page: Handler) -> Handler:
+    """Programs are answered in JSON, and people, who are everywhere else, with a page."""
+
+    def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        is_program = request.scope["path"].startswith(("/api/", "/uauth/", "/.well-known/", "/schema", "/static/"))
+        return error_response(request, error) if is_program else page(request, error)
+
+    return answer
 
 
 def _given(value: object) -> Provide:

@@ -1,6 +1,6 @@
 """The rules for integrations, the same for REST and the console."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from services.config.revisions import Expected, check, check_overwrite
 from services.config.store.scope import Scope, Workspaces
 
 _NAMED_AT_MOST: Final = 20
+_LOOKED_AT_ONCE: Final = 500
 
 
 class Integrations:
@@ -47,10 +48,23 @@ class Integrations:
             await scope.store("created", None, integration)
         return integration
 
-    async def page(self, by: Identity, limit: int, before: str | None) -> Page[Integration]:
-        """The newest ones, or those created before the one with the id `before`."""
+    async def page(self, by: Identity, limit: int, before: str | None, search: str = "") -> Page[Integration]:
+        """The newest ones, or those created before the one with the id `before`; with a text in their name or id."""
+        wanted = search.casefold()
+        found: list[Integration] = []
         async with self._workspaces.reading(by.workspace.id) as scope:
-            return page_of(await scope.integrations.newest(limit + 1, before=before), limit)
+            while len(found) <= limit:
+                some = await scope.integrations.newest(_LOOKED_AT_ONCE if wanted else limit + 1, before=before)
+                found += [one for one in some if wanted in one.name.casefold() or wanted in one.id]
+                if not wanted or len(some) < _LOOKED_AT_ONCE:
+                    break
+                before = some[-1].id
+        return page_of(found[: limit + 1], limit)
+
+    async def names(self, by: Identity, ids: Iterable[str]) -> Mapping[str, str]:
+        """The names of integrations, by id."""
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            return {one.id: one.name for one in await scope.integrations.some(ids)}
 
     async def get(self, by: Identity, integration_id: str) -> Integration:
         async with self._workspaces.reading(by.workspace.id) as scope:

@@ -106,7 +106,7 @@ def check_permissions(identity: Identity, needed: Sequence[Permission]) -> None:
     """
     lacking = [permission for permission in (Permission.AUTOMATION_ACCESS, *needed) if not identity.may(permission)]
     if lacking:
-        raise ForbiddenError(f"This needs the permission {lacking[-1]}.")
+        raise ForbiddenError(f"This needs the permission {lacking[0]}.")
 
 
 def _token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

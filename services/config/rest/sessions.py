@@ -67,7 +67,7 @@ async def log_in(
         key=SESSION_COOKIE,
         value=session.token,
         httponly=True,
-        samesite="strict",
+        samesite="lax",
         secure=secure_cookie,
     )
     return Response(SessionAnswer(token=session.token, expires_at=session.expires_at), cookies=[cookie])

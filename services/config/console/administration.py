@@ -1,0 +1,160 @@
+"""Pages: Settings. Users, one's own account, the audit log."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from services.config.console.forms import Form, convert
+from services.config.console.paging import cursor_in
+from services.config.console.rendering import see
+from services.config.console.visit import Visit
+from services.config.errors import RequestError
+from services.config.identity import ROLES, Permission, User, role_of
+from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address, needs
+from services.config.users import MadeUser, NewUser, UserChanges
+
+ADMIN: Final = needs(Permission.ADMIN)
+_PAGE_SIZE: Final = 50
+
+
+def administration_routers() -> list[Router]:
+    users = [users_page, create_user, user_page, change_user, remove_user]
+    return [
+        Router("/users", route_handlers=users, include_in_schema=False),
+        Router("/", route_handlers=[audit_page, account_page, change_password], include_in_schema=False),
+    ]
+
+
+@get("/", opt=ADMIN)
+async def users_page(
+    request: ApiRequest,
+    visit: NamedDependency[Visit],
+) -> Response[str]:
+    return await _users(visit, cursor_in(request))
+
+
+@post("/", opt=ADMIN)
+async def create_user(
+    visit: NamedDependency[Visit],
+    form: NamedDependency[Form],
+) -> Response[str]:
+    """A generated password is on the page that answers, and never again."""
+    fields = {"email": form.text("email"), "permissions": form.texts("permission")}
+    try:
+        made = await visit.control.users.create(visit.identity, convert(fields, NewUser))
+    except RequestError as error:
+        return await _users(visit, None, error=error, form=form)
+    return await _users(visit, None, made=made)
+
+
+@get("/{user_id:uuid}", opt=ADMIN)
+async def user_page(
+    user_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+) -> Response[str]:
+    return _user(visit, await visit.control.users.get(visit.identity, str(user_id)))
+
+
+@post("/{user_id:uuid}", opt=ADMIN)
+async def change_user(
+    user_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    form: NamedDependency[Form],
+) -> Response[str] | Redirect:
+    fields: dict[str, object] = {"permissions": form.texts("permission")}
+    if form.text("password"):
+        fields["password"] = form.text("password")
+    try:
+        await visit.control.users.change(visit.identity, str(user_id), convert(fields, UserChanges))
+    except RequestError as error:
+        return _user(visit, await visit.control.users.get(visit.identity, str(user_id)), error=error, form=form)
+    return see(f"/users/{user_id}", "changed")
+
+
+@post("/{user_id:uuid}/delete", opt=ADMIN)
+async def remove_user(
+    user_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+) -> Response[str] | Redirect:
+    try:
+        await visit.control.users.delete(visit.identity, str(user_id))
+    except RequestError as error:
+        return _user(visit, await visit.control.users.get(visit.identity, str(user_id)), error=error)
+    return see("/users", "deleted")
+
+
+@get("/audit-log", opt=ADMIN)
+async def audit_page(
+    request: ApiRequest,
+    visit: NamedDependency[Visit],
+) -> Response[str]:
+    kind, subject = request.query_params.get("kind") or None, request.query_params.get("subject") or None
+    found = await visit.control.audit_log.page(visit.identity, _PAGE_SIZE, cursor_in(request), kind, subject)
+    return visit.page("audit_log.html", entries=found.items, next_cursor=found.next_cursor, kind=kind, subject=subject)
+
+
+@get("/account", opt=SIGNED_IN)
+async def account_page(visit: NamedDependency[Visit]) -> Response[str]:
+    return visit.page("account.html")
+
+
+@post("/account", opt=SIGNED_IN)
+async def change_password(
+    request: ApiRequest,
+    visit: NamedDependency[Visit],
+    form: NamedDependency[Form],
+) -> Response[str] | Redirect:
+    try:
+        new = convert({"password": form.text("password")}, UserChanges).password
+        with visit.control.accounts.guessing(visit.identity.email, client_address(request)):
+            await visit.control.users.change_own_password(visit.identity, form.text("currentPassword"), str(new))
+    except RequestError as error:
+        return visit.page("account.html", error)
+    return see("/sign-in", "password")
+
+
+async def _users(
+    visit: Visit,
+    cursor: str | None,
+    *,
+    error: RequestError | None = None,
+    form: Form | None = None,
+    made: MadeUser | None = None,
+) -> Response[str]:
+    found = await visit.control.users.page(visit.identity, _PAGE_SIZE, cursor)
+    return visit.page(
+        "users.html",
+        error,
+        users=found.items,
+        next_cursor=found.next_cursor,
+        made=made,
+        form=form or Form({"permission": list(ROLES["author"])}),
+        role_of=role_of,
+        roles=ROLES,
+        permissions=_permission_names(),
+    )
+
+
+def _user(visit: Visit, user: User, error: RequestError | None = None, form: Form | None = None) -> Response[str]:
+    return visit.page(
+        "user.html",
+        error,
+        user=user,
+        chosen=form.texts("permission") if form else list(user.permissions),
+        permissions=_permission_names(),
+    )
+
+
+def _permission_names() -> Sequence[tuple[str, str]]:
+    return (
+        (Permission.AUTOMATION_ACCESS, "Access Automation Hub"),
+        (Permission.INTEGRATIONS_READ, "See incoming integrations"),
+        (Permission.INTEGRATIONS_WRITE, "Create and edit incoming integrations"),
+        (Permission.INTEGRATIONS_PUBLISH, "Publish incoming integrations"),
+        (Permission.ADMIN, "Administrate: API keys, users, audit log"),
+    )

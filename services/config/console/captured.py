@@ -1,0 +1,110 @@
+"""What pages show of the last capture of an integration, and never more than a page has room for."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from markupsafe import escape
+from msgspec import Struct
+
+from libs.parameters import flatten
+from services.config.captures import State
+from services.config.console.rendering import pretty, short
+from services.config.console.typed import held
+from services.config.console.visit import Visit
+from services.config.definitions import Capture
+from services.config.errors import NotFoundError
+from services.config.rules import PARAMETER_LIMIT
+
+# The rest is in the REST API.
+_PARAMETERS_LIMIT: Final = 200
+_PARAMETERS_LIMIT_BYTES: Final = 24 * 1024
+_RAW_LIMIT_BYTES: Final = 16 * 1024
+_SUGGESTIONS_LIMIT: Final = 500
+_HEADER: Final = "headers."
+_INDEX: Final = re.compile(r"(?<=\.)\d+(?=\.|$)")
+
+
+class ShownSample(Struct, frozen=True, kw_only=True):
+    """A captured request as a page shows it. `raw` and `headers` are empty where they are too long for a page."""
+
+    parameters: Sequence[tuple[str, object]]
+    count: int
+    raw: str
+    headers: str
+    suggestions: Sequence[str]
+    received_at: str
+
+
+class ShownCapture(Struct, frozen=True, kw_only=True):
+    """The last capture of an integration, and its state now."""
+
+    capture: Capture
+    state: State
+    sample: ShownSample | None
+
+
+async def shown_capture(visit: Visit, integration_id: str) -> ShownCapture | None:
+    """The last capture; None if there never was one."""
+    try:
+        capture, state = await visit.control.captures.get(visit.identity, integration_id)
+    except NotFoundError:
+        return None
+    return ShownCapture(capture=capture, state=state, sample=_shown_sample(capture))
+
+
+def _shown_sample(capture: Capture) -> ShownSample | None:
+    sample = capture.sample
+    if sample is None:
+        return None
+    raw = bytes(sample.body)
+    parameters = flatten(sample.headers, msgspec.json.decode(raw))
+    return ShownSample(
+        parameters=list(_beginning(parameters)),
+        count=len(parameters),
+        raw=_whole(pretty(raw)) if len(raw) <= _RAW_LIMIT_BYTES else "",
+        headers=_whole("\n".join(f"{name}: {value}" for name, value in sample.headers.items())),
+        suggestions=list(_fitting(_suggestions(parameters), _SUGGESTIONS_LIMIT)),
+        received_at=sample.received_at,
+    )
+
+
+def _whole(text: str) -> str:
+    return text if _bytes_of(text) <= _RAW_LIMIT_BYTES else ""
+
+
+def _beginning(parameters: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """The first ones of the body, and the headers, which no body pushes out."""
+    headers = [name for name in parameters if name.startswith(_HEADER)]
+    body = (name for name in parameters if not name.startswith(_HEADER))
+    room = max(_PARAMETERS_LIMIT - len(headers), 0)
+    for names, limit in ((body, room), (headers, _PARAMETERS_LIMIT)):
+        yield from ((name, parameters[name]) for name in _fitting(names, limit, parameters))
+
+
+def _suggestions(parameters: Iterable[str]) -> Iterator[str]:
+    """What a condition can be about: each parameter; and for one inside a list, before it, any element of the list."""
+    seen: set[str] = set()
+    for name in parameters:
+        starred = name if name.startswith(_HEADER) else _INDEX.sub("*", name)
+        yield from (one for one in (starred, name) if one not in seen)
+        seen |= {starred, name}
+
+
+def _fitting(names: Iterable[str], limit: int, values: Mapping[str, object] | None = None) -> Iterator[str]:
+    """The first so many that fit on a page together, without those that nobody could choose."""
+    count, left = 0, _PARAMETERS_LIMIT_BYTES
+    for name in names:
+        if len(name) > PARAMETER_LIMIT:
+            continue
+        left -= _bytes_of(held(name)) + (0 if values is None else _bytes_of(short(values[name])))
+        count += 1
+        if left < 0 or count > limit:
+            return
+        yield name
+
+
+def _bytes_of(text: str) -> int:
+    """In a page."""
+    return len(escape(text).encode())

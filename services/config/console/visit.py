@@ -1,0 +1,48 @@
+"""A request of somebody who is signed in: who it is, what they see, and the rules that they work with."""
+
+from litestar import Response
+from msgspec import Struct
+
+from services.config.accounts import Accounts
+from services.config.api_keys import ApiKeys
+from services.config.audit_log import AuditLog
+from services.config.business_events import BusinessEvents
+from services.config.captures import Captures
+from services.config.console.forms import Faults
+from services.config.console.rendering import View
+from services.config.errors import Fault, OutdatedError, RequestError
+from services.config.identity import Identity
+from services.config.integrations import Integrations
+from services.config.rest.errors import status_of
+from services.config.rest.integration_answers import IngressUrl
+from services.config.users import Users
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """Everything that somebody may do, as the REST API does it too, and the addresses that they tell others."""
+
+    accounts: Accounts
+    integrations: Integrations
+    captures: Captures
+    business_events: BusinessEvents
+    api_keys: ApiKeys
+    users: Users
+    audit_log: AuditLog
+    ingress_url: IngressUrl
+    config_url: str
+
+
+class Visit(Struct, frozen=True, kw_only=True):
+    """Somebody signed in, on a page."""
+
+    identity: Identity
+    control: Control
+    view: View
+
+    def page(self, template: str, error: RequestError | None = None, **context: object) -> Response[str]:
+        """The page made from a template; with an error, what is to be corrected on it."""
+        if error is None:
+            return self.view.page(template, 200, **context)
+        faults = Faults(error.faults or [Fault("", error.message)])
+        outdated = isinstance(error, OutdatedError)
+        return self.view.page(template, status_of(error), **context | {"faults": faults, "outdated": outdated})
