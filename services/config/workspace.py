@@ -58,13 +58,13 @@ class OwnWorkspace:
 
 
 def _check_time_zone(given: str, faults: list[Fault]) -> str:
-    if given not in _time_zones():
+    if given not in time_zones():
         faults.append(Fault("timeZone", "must be the IANA name of a time zone, such as Europe/Warsaw"))
     return given
 
 
 @cache
-def _time_zones() -> frozenset[str]:
+def time_zones() -> frozenset[str]:
     """Those of a package that the trigger service has too.
 
     A name that only this machine knows, such as ``localtime``, would stop that service.

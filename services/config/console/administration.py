@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from services.config.console.forms import Form, convert
+from services.config.console.incoming import revision_in
 from services.config.console.paging import cursor_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit
@@ -17,6 +18,7 @@ from services.config.errors import RequestError
 from services.config.identity import ROLES, Permission, User, role_of
 from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address, needs
 from services.config.users import MadeUser, NewUser, UserChanges
+from services.config.workspace import WorkspaceChanges, time_zones
 
 ADMIN: Final = needs(Permission.ADMIN)
 _PAGE_SIZE: Final = 50
@@ -24,9 +26,10 @@ _PAGE_SIZE: Final = 50
 
 def administration_routers() -> list[Router]:
     users = [users_page, create_user, user_page, change_user, remove_user]
+    others = [audit_page, account_page, change_password, workspace_page, change_workspace]
     return [
         Router("/users", route_handlers=users, include_in_schema=False),
-        Router("/", route_handlers=[audit_page, account_page, change_password], include_in_schema=False),
+        Router("/", route_handlers=others, include_in_schema=False),
     ]
 
 
@@ -116,6 +119,33 @@ async def change_password(
     except RequestError as error:
         return visit.page("account.html", error)
     return see("/sign-in", "password")
+
+
+@get("/workspace", opt=ADMIN)
+async def workspace_page(visit: NamedDependency[Visit]) -> Response[str]:
+    return await _workspace(visit)
+
+
+@post("/workspace", opt=ADMIN)
+async def change_workspace(visit: NamedDependency[Visit], form: NamedDependency[Form]) -> Response[str] | Redirect:
+    """Another time zone is in force for all Business Events at once."""
+    fields = {"name": form.text("name"), "timeZone": form.text("timeZone").strip()}
+    try:
+        changes = convert(fields, WorkspaceChanges)
+        await visit.control.workspace.change(visit.identity, changes, revision_in(form))
+    except RequestError as error:
+        return await _workspace(visit, error, form)
+    return see("/workspace", "changed")
+
+
+async def _workspace(visit: Visit, error: RequestError | None = None, form: Form | None = None) -> Response[str]:
+    workspace = await visit.control.workspace.get(visit.identity)
+    shown = form or Form({
+        "name": [workspace.name],
+        "timeZone": [workspace.time_zone],
+        "revision": [str(workspace.revision)],
+    })  # fmt: skip
+    return visit.page("workspace.html", error, form=shown, zones=sorted(time_zones()))
 
 
 async def _users(

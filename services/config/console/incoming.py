@@ -49,6 +49,7 @@ async def list_page(
         "incoming.html",
         search=search,
         integrations=found.items,
+        summaries=await visit.control.activity.summaries(visit.identity, [one.id for one in found.items]),
         next_cursor=found.next_cursor,
         kind_of=integration_form.kind_of,
         auth_names=AUTH_NAMES,

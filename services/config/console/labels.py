@@ -4,7 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from libs.filters.language import OPERATORS, Shape
+import msgspec
+
+from libs.filters.language import OPERATORS, Condition, Shape, Some
+from libs.parameters import join
 
 _TYPES: Final = {
     "string": "Text",
@@ -128,3 +131,14 @@ def field_name(path: str) -> str:
     name, index = _INDEXED.sub("", path), _INDEXED.search(path)
     known = next((name_ for start, name_ in _FIELDS.items() if name == start or name.startswith(f"{start}.")), path)
     return known if index is None or known == path else f"{known} {int(index[1]) + 1}"
+
+
+def condition_text(condition: Condition | Some) -> str:
+    """A condition in words."""
+    if isinstance(condition, Some):
+        return f"one and the same element of {join(condition.path)} satisfies what follows"
+    operator = f"{condition.type}.{condition.operator}"
+    words = f"{join(condition.path)} {label_of(operator)}"
+    if shape_of(operator) != "nothing":
+        words += f" {msgspec.json.encode(condition.value).decode()}"
+    return f"{words}, in any case" if condition.ignore_case else words

@@ -17,7 +17,7 @@ from litestar.types import Serializer
 from msgspec import Struct
 
 from services.config.console.forms import Faults
-from services.config.console.labels import OPERATOR_GROUPS, field_name, shape_of, type_name
+from services.config.console.labels import OPERATOR_GROUPS, condition_text, field_name, shape_of, type_name
 from services.config.console.typed import held
 from services.config.identity import Identity, Permission
 
@@ -104,6 +104,7 @@ def environment() -> Environment:
     made.filters |= {"as_json": _as_json, "short": short, "pretty": pretty, "iso": _iso, "plain": _plain, "held": held}
     made.globals |= {
         "asset": _assets().__getitem__,
+        "condition_text": condition_text,
         "field_name": field_name,
         "operator_groups": OPERATOR_GROUPS,
         "shape_of": shape_of,

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from services.config.console.access import HOME, access_routes, csrf_token, form, form_guard
+from services.config.console.activity import activity_router
 from services.config.console.administration import administration_routers
 from services.config.console.api_keys import api_key_router
 from services.config.console.business_events import business_event_router
@@ -49,6 +50,7 @@ def console_router(control: Control, environment: Environment) -> Router:
         route_handlers=[
             *access_routes(),
             incoming_router(),
+            activity_router(),
             business_event_router(),
             api_key_router(),
             *administration_routers(),

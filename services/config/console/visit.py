@@ -4,6 +4,7 @@ from litestar import Response
 from msgspec import Struct
 
 from services.config.accounts import Accounts
+from services.config.activity import Activity
 from services.config.api_keys import ApiKeys
 from services.config.audit_log import AuditLog
 from services.config.business_events import BusinessEvents
@@ -11,11 +12,13 @@ from services.config.captures import Captures
 from services.config.console.forms import Faults
 from services.config.console.rendering import View
 from services.config.errors import Fault, OutdatedError, RequestError
+from services.config.explanations import Explanations
 from services.config.identity import Identity
 from services.config.integrations import Integrations
 from services.config.rest.errors import status_of
 from services.config.rest.integration_answers import IngressUrl
 from services.config.users import Users
+from services.config.workspace import OwnWorkspace
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -24,6 +27,9 @@ class Control(Struct, frozen=True, kw_only=True):
     accounts: Accounts
     integrations: Integrations
     captures: Captures
+    activity: Activity
+    explanations: Explanations
+    workspace: OwnWorkspace
     business_events: BusinessEvents
     api_keys: ApiKeys
     users: Users
