@@ -24,7 +24,7 @@ _BANNER = """
 Inlet is ready.
 
   ingress     {file.ingress}
-  config      {file.config}  ({file.admin.email} / {file.admin.password}; OpenAPI at /schema)
+  console     {file.config}  ({file.admin.email} / {file.admin.password}; REST under /api/v1, OpenAPI at /schema)
   normalizer  {normalizer}
   trigger     {trigger}
   kafka       {file.kafka}
