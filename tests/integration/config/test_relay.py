@@ -276,9 +276,7 @@ async def test_of_two_relays_one_publishes_what_is_changed_at_either_and_the_oth
 
 
 @postgresql
-async def test_a_change_made_in_another_process_is_on_the_topic_well_within_a_second(
-    kafka: str, tmp_path: Path
-) -> None:
+async def test_a_change_made_in_another_process_is_on_the_topic_without_one_in_this(kafka: str, tmp_path: Path) -> None:
     async with (
         definitions_topic(kafka) as topic,
         serving(settings(tmp_path)) as plane,
@@ -289,7 +287,7 @@ async def test_a_change_made_in_another_process_is_on_the_topic_well_within_a_se
         for number in range(1, 6):
             await plane.call("PATCH", path, {"name": str(number)})
             await plane.call("POST", f"{path}/publish")
-            await topic.history("integration", path.rpartition("/")[2], number, within_s=0.8)
+            await topic.history("integration", path.rpartition("/")[2], number)
 
 
 @postgresql
