@@ -34,6 +34,11 @@ WINDOW: Final = timedelta(days=7)
 _KEYS_PER_CALL: Final = 512
 
 
+def name_of(key: str) -> str:
+    """The name under which the claim of a hash is stored."""
+    return f"inlet:dedup:{key}"
+
+
 class Answer(enum.IntEnum):
     """What TOUCH and CLAIM answer. GRANTED_ELSEWHERE: granted, but another record of the hash is the owner."""
 
@@ -185,7 +190,7 @@ class RedisClaims:
 
     async def run(self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[str]) -> list[int]:
         """Run one of the scripts over hashes; its answers, one for each, in order."""
-        names = [f"inlet:dedup:{key}" for key in keys]
+        names = [name_of(key) for key in keys]
         try:
             answers: list[int] = await script(keys=names, args=[self._window_ms, *arguments])
         except (RedisError, OSError) as error:

@@ -7,7 +7,7 @@ check is among the tests.
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
-from libs.parameters import ABSENT, find, split
+from libs.parameters import ABSENT, find, join, split
 
 PARAMETERS_LIMIT = 5
 DIGEST_BYTES = 16
@@ -38,6 +38,10 @@ class Hasher:
             absent = absent and value is ABSENT
             parts += (name, _encode(value))
         return None if absent else blake2b(b"".join(parts), digest_size=DIGEST_BYTES).hexdigest()
+
+    def values(self, headers: Mapping[str, str], body: Mapping[str, object]) -> list[tuple[str, object]]:
+        """What of one request is hashed: each parameter with its value or `ABSENT`, in the order of the names."""
+        return [(join(segments), find(segments, headers, body)) for _, segments in self._parameters]
 
 
 def _sized(data: bytes) -> bytes:

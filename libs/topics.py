@@ -14,6 +14,7 @@ TRIGGERS: Final = "inlet.triggers"
 DEFINITIONS: Final = "inlet.definitions"
 SAMPLES: Final = "inlet.samples"
 DEAD_LETTERS: Final = "inlet.dead-letters"
+ACTIVITY: Final = "inlet.activity"
 
 # The largest record: a body of 3 MiB, its clean event with every path spelled out, and the trigger around it.
 RECORD_LIMIT_BYTES: Final = 20 * 1024 * 1024
@@ -45,6 +46,8 @@ TOPICS: Final = {
     DEFINITIONS: _COMPACT,
     SAMPLES: _retain(timedelta(hours=1)),
     DEAD_LETTERS: _retain(timedelta(days=30), _DEAD_LETTER_LIMIT_BYTES),
+    # In the broker's time: a report of old records is as new as others, and no clock makes a transaction fail.
+    ACTIVITY: _retain(timedelta(days=1)) | {"message.timestamp.type": "LogAppendTime"},
 }
 
 

@@ -5,11 +5,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from libs import topics
+from libs.activity import Pointer
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,21 @@ BLAMELESS: Final = (TOO_LARGE, TOO_COSTLY)
 # What a record leads to: records to write, none where it is dropped on purpose, or its end as a dead letter.
 Outcome = Sequence[Output] | DeadLetter
 
+
+class Ended(NamedTuple):
+    """What the owner of an integration is told of a record that goes no further."""
+
+    integration_id: str
+    pointer: Pointer
+
+
+class Decision(NamedTuple):
+    """What becomes of a record, and what is told of it on ``inlet.activity``, if anything."""
+
+    outcome: Outcome
+    ended: Ended | None = None
+
+
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 
@@ -87,7 +103,7 @@ async def _at_once() -> None:
 class Stage(Struct, frozen=True, kw_only=True):
     """One service's part of the pipeline.
 
-    `step` decides about records of one partition, in order: one outcome for each, or for the first of them, at least
+    `step` decides about records of one partition, in order: one decision for each, or for the first of them, at least
     one, where all would take long. Whatever it raises is transient: nothing is written and the same records come
     again. `committed` is told the outcomes once they are durable.
     Nothing is read before `ready` has returned.
@@ -95,7 +111,7 @@ class Stage(Struct, frozen=True, kw_only=True):
 
     service: str
     topic: str
-    step: Callable[[Sequence[Record]], Awaitable[Sequence[Outcome]]]
+    step: Callable[[Sequence[Record]], Awaitable[Sequence[Decision]]]
     committed: Callable[[Sequence[Outcome]], None]
     ready: Callable[[], Awaitable[object]] = _at_once
 

@@ -18,9 +18,10 @@ from libs.clients import start_whole
 from libs.exactly_once.breaker import WINDOW_RECORDS, Breaker, MostRecordsFailError, failures
 from libs.exactly_once.broker import Hook, StageBroker, message_of, records_of
 from libs.exactly_once.documentation import payload
-from libs.exactly_once.outcomes import DeadLetter, Outcome, Output, Record, Stage, outputs_of, portions
+from libs.exactly_once.outcomes import DeadLetter, Decision, Outcome, Output, Record, Stage, outputs_of, portions
 from libs.exactly_once.partitions import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, Owned, Partitions
 from libs.exactly_once.progress import Progress, StandstillError
+from libs.exactly_once.reports import report
 from libs.exactly_once.transactions import Source, write
 from libs.health import Check, answering, health_routes
 from libs.lifecycle import Lifecycle
@@ -195,21 +196,23 @@ class ExactlyOnce:
 
     async def _decide(self, portion: Sequence[Record]) -> list["_Decided"]:
         # 3. Decide about the records. What a step does outside Kafka it must be able to do again.
-        outcomes = await self._stage.step(portion)
-        self._stop_if_most_fail(portion, outcomes)
+        decisions = await self._stage.step(portion)
+        self._stop_if_most_fail(portion, [decision.outcome for decision in decisions])
         return [
-            _Decided(record.offset, outcome, outputs_of(self._stage.service, record, outcome))
-            for record, outcome in zip(portion, outcomes, strict=False)  # all, or the first of them
+            _Decided(record, decision, outputs_of(self._stage.service, record, decision.outcome))
+            for record, decision in zip(portion, decisions, strict=False)  # all, or the first of them
         ]
 
     async def _commit(self, partition: int, owned: Owned, decided: Sequence["_Decided"]) -> None:
-        # 4. One transaction: what the records lead to, and that they are done.
+        # 4. One transaction: what the records lead to, what is told of them, and that they are done.
         outputs = [output for one in decided for output in one.outputs]
-        done = (TopicPartition(self._source.topic, partition), decided[-1].offset + 1)
+        last = decided[-1].record
+        done = (TopicPartition(self._source.topic, partition), last.offset + 1)
+        outputs += report(last, [one.decision.ended for one in decided])
         await write(owned.producer, outputs, done, self._source.group)
         # 5. Only now are they done.
-        owned.position = decided[-1].offset + 1
-        self._note([one.outcome for one in decided])
+        owned.position = last.offset + 1
+        self._note([one.decision.outcome for one in decided])
 
     def _stop_if_most_fail(self, portion: Sequence[Record], outcomes: Sequence[Outcome]) -> None:
         if self._breaker.trips(failures(outcomes)):
@@ -232,8 +235,8 @@ class ExactlyOnce:
 
 
 class _Decided(NamedTuple):
-    offset: int
-    outcome: Outcome
+    record: Record
+    decision: Decision
     outputs: Sequence[Output]
 
     def weight(self) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from libs import telemetry
 from libs.claims import Claims, Position
-from libs.exactly_once.outcomes import DeadLetter, Decider, Outcome, Record
+from libs.exactly_once.outcomes import DeadLetter, Decider, Decision, Outcome, Record
+from services.normalizer.endings import ended
 from services.normalizer.normalize import CleanEvent, normalize
 
 
@@ -15,7 +16,7 @@ class Normalizer:
         self._claims = claims
         self._decider = decider
 
-    async def step(self, records: Sequence[Record]) -> list[Outcome]:
+    async def step(self, records: Sequence[Record]) -> list[Decision]:
         """Decide about requests of one partition, in order, see `Stage`.
 
         Raises:
@@ -30,7 +31,8 @@ class Normalizer:
             if event.claim is not None
         ]
         is_first = iter(await self._claims.resolve(claimed) if claimed else ())
-        return [_resolved(decision, is_first) for decision in decisions]
+        outcomes = [_resolved(decision, is_first) for decision in decisions]
+        return [Decision(outcome, ended(record, outcome)) for record, outcome in zip(records, outcomes, strict=False)]
 
 
 def _resolved(decision: Sequence[CleanEvent] | DeadLetter, is_first: Iterator[bool]) -> Outcome:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from libs import telemetry
-from libs.exactly_once.outcomes import DeadLetter, Decider, Outcome, Output, Record
+from libs.exactly_once.outcomes import DeadLetter, Decider, Decision, Outcome, Record
 from libs.messages import definitions_offset
 from services.trigger.matching import match
 from services.trigger.rules import Rules
@@ -19,16 +19,17 @@ class Matching:
     def __init__(self, rules: Rules, reach: Callable[[int], Awaitable[None]]) -> None:
         self._rules = rules
         self._reach = reach
-        self._decider = Decider[Sequence[Output]]()
+        self._decider = Decider[Decision]()
 
-    async def step(self, records: Sequence[Record]) -> list[Outcome]:
+    async def step(self, records: Sequence[Record]) -> list[Decision]:
         """Decide about events of one partition, in order, see `Stage`.
 
         Raises:
             DefinitionsBehindError: what their requests were accepted with is not known here in time.
         """
         await self._reach(max(definitions_offset(record.headers) for record in records))
-        return [*await self._decider.each(partial(match, self._rules.matchers), records)]
+        decided = await self._decider.each(partial(match, self._rules.matchers), records)
+        return [Decision(one) if isinstance(one, DeadLetter) else one for one in decided]
 
 
 def count(outcomes: Sequence[Outcome]) -> None:

@@ -9,7 +9,18 @@ import msgspec
 from msgspec import Struct
 
 from libs import topics
-from libs.exactly_once.outcomes import TOO_COSTLY, TOO_LARGE, DeadLetter, Headers, Outcome, Output, Record, timestamp_of
+from libs.activity import MATCHES_LIMIT, Dead, Matched
+from libs.exactly_once.outcomes import (
+    TOO_COSTLY,
+    TOO_LARGE,
+    DeadLetter,
+    Decision,
+    Ended,
+    Headers,
+    Output,
+    Record,
+    timestamp_of,
+)
 from libs.filters import TooCostlyError
 from libs.identifiers import trigger_id
 from libs.messages import BusinessEventRef, Trigger
@@ -41,7 +52,7 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 _TRIGGER: Final = msgspec.json.Encoder()
 
 
-def match(matchers: Matchers, record: Record) -> Outcome:
+def match(matchers: Matchers, record: Record) -> Decision:
     """Decide about one record of ``inlet.events``: one trigger for each match, in the order of the matcher."""
     value = record.value or b""
     try:
@@ -52,15 +63,15 @@ def match(matchers: Matchers, record: Record) -> Outcome:
         event.received_at.encode("ascii")
         UUID(event.id)
     except (ValueError, RecursionError):
-        return MALFORMED_EVENT
+        return Decision(MALFORMED_EVENT)
     matcher = matchers.get(event.integration.id)
     # The time of receipt, not of matching: a repetition must come to the same result.
     try:
         matched = matcher.match(event.body, event.headers, received_at) if matcher is not None else []
     except TooCostlyError:
-        return TOO_COSTLY
+        return _dead(TOO_COSTLY, event, record)
     if len(matched) * len(value) > TRIGGERS_LIMIT_BYTES:
-        return TOO_LARGE
+        return _dead(TOO_LARGE, event, record)
     outputs = [
         Output(
             topic=topics.TRIGGERS,
@@ -73,7 +84,16 @@ def match(matchers: Matchers, record: Record) -> Outcome:
         )
         for ref in matched
     ]
-    return TOO_LARGE if any(len(output.value or b"") > TRIGGER_LIMIT_BYTES for output in outputs) else outputs
+    if any(len(output.value or b"") > TRIGGER_LIMIT_BYTES for output in outputs):
+        return _dead(TOO_LARGE, event, record)
+    named = tuple([ref.id for ref in matched[:MATCHES_LIMIT]])
+    pointer = Matched(event.id, record.offset, event.received_at, len(matched), named)
+    return Decision(outputs, Ended(event.integration.id, pointer))
+
+
+def _dead(letter: DeadLetter, event: _Event, record: Record) -> Decision:
+    pointer = Dead(event.id, record.offset, event.received_at, letter.cause)
+    return Decision(letter, Ended(event.integration.id, pointer))
 
 
 def _cloud_event(event: _Event, ref: BusinessEventRef) -> Headers:

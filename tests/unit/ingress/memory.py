@@ -38,6 +38,11 @@ class MemoryClaims:
     async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
         return [self._resolve(key, position) for key, position in records]
 
+    async def owners(self, keys: Sequence[str]) -> list[Position | None]:
+        """As `libs.owners.Owners`."""
+        self._called()
+        return [value[1] if (value := self._get(key)) else None for key in keys]
+
     async def ping(self) -> None:
         self._called()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from libs.claims import Position
 from libs.deduplication import Hasher
-from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Decider, Outcome
+from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Decider, Decision
 from libs.messages import Batch, Event
 from services.normalizer.batches import hasher_of, parts_of
 from services.normalizer.handlers import Normalizer
@@ -141,9 +141,9 @@ def test_all_parts_of_a_request_together_may_be_so_large_and_no_larger() -> None
     assert normalize(batch({"t": text, "entry": [{"changes": [0] * (fitting + 1)}]})) == TOO_LARGE
 
 
-def ids(outcomes: Sequence[Outcome]) -> list[list[str]]:
+def ids(decisions: Sequence[Decision]) -> list[list[str]]:
     found = []
-    for outcome in outcomes:
+    for outcome, _ in decisions:
         assert not isinstance(outcome, DeadLetter)
         found.append([msgspec.json.decode(output.value or b"", type=Event).id for output in outcome])
     return found

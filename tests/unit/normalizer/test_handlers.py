@@ -2,13 +2,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from libs.activity import Dead, Dropped
 from libs.claims import ClaimsUnavailableError, Position
-from libs.exactly_once.outcomes import Decider, Outcome
+from libs.exactly_once.outcomes import Decider, Decision, Ended
 from services.normalizer.handlers import Normalizer
 from services.normalizer.normalize import NOT_AN_OBJECT
 from tests.unit.exactly_once.records import MemoryRecord
 from tests.unit.ingress.memory import MemoryClaims
-from tests.unit.normalizer.test_normalize import request
+from tests.unit.normalizer.test_normalize import EVENT_ID, RECEIVED_AT, request
 
 
 def at(offset: int, body: bytes, *, key: bytes, deduplicated: bool) -> MemoryRecord:
@@ -16,8 +17,8 @@ def at(offset: int, body: bytes, *, key: bytes, deduplicated: bool) -> MemoryRec
     return MemoryRecord(partition=2, offset=offset, key=key, value=body, headers=made.headers)
 
 
-def kinds(outcomes: Sequence[Outcome]) -> list[object]:
-    return [len(outcome) if isinstance(outcome, Sequence) else outcome for outcome in outcomes]
+def kinds(decisions: Sequence[Decision]) -> list[object]:
+    return [len(outcome) if isinstance(outcome, Sequence) else outcome for outcome, _ in decisions]
 
 
 async def test_outcomes_come_in_the_order_of_the_records() -> None:
@@ -62,3 +63,19 @@ async def test_without_the_store_deduplicated_requests_wait() -> None:
 
 async def test_other_requests_do_not_need_the_store() -> None:
     assert kinds(await Normalizer(_NoClaims(), Decider()).step([at(0, b"{}", key=b"h", deduplicated=False)])) == [1]
+
+
+async def test_of_what_ends_here_the_owner_is_told_and_of_events_nothing() -> None:
+    records = [
+        at(0, b"{}", key=b"h", deduplicated=True),
+        at(1, b"{}", key=b"h", deduplicated=True),
+        at(2, b"[]", key=b"e", deduplicated=False),
+        MemoryRecord(partition=2, offset=3),
+    ]
+    decided = await Normalizer(MemoryClaims(), Decider()).step(records)
+    assert [ended for _, ended in decided] == [
+        None,
+        Ended("i", Dropped(EVENT_ID, 1, RECEIVED_AT)),
+        Ended("i", Dead(EVENT_ID, 2, RECEIVED_AT, "not-a-json-object")),
+        None,
+    ]

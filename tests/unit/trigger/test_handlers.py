@@ -38,4 +38,4 @@ async def test_events_wait_for_the_definitions_that_their_ingress_knew() -> None
     assert not step.done()
     await rules.apply({"business-event/b": business_event("b")})
     definitions.applied.set()
-    assert [len(outcome) for outcome in await step if isinstance(outcome, list)] == [1, 1, 1]
+    assert [len(outcome) for outcome, _ in await step if isinstance(outcome, list)] == [1, 1, 1]

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs import topics
-from libs.exactly_once.outcomes import TOO_COSTLY, TOO_LARGE, DeadLetter, Output
+from libs.activity import Dead, Matched
+from libs.exactly_once.outcomes import TOO_COSTLY, TOO_LARGE, DeadLetter, Ended, Outcome, Output
 from libs.messages import BusinessEvent, Trigger
 from services.trigger.matching import MALFORMED_EVENT, TRIGGERS_LIMIT_BYTES, match
 from services.trigger.rules import Matchers, compile_rules
@@ -20,8 +21,12 @@ def matchers(*business_events: BusinessEvent) -> Matchers:
     return {"i": compile_rules(business_events)}
 
 
+def outcome_of(using: Matchers, record: MemoryRecord) -> Outcome:
+    return match(using, record).outcome
+
+
 def outputs(using: Matchers, record: MemoryRecord) -> list[Output]:
-    outcome = match(using, record)
+    outcome = outcome_of(using, record)
     assert not isinstance(outcome, DeadLetter)
     return list(outcome)
 
@@ -33,7 +38,8 @@ def test_an_event_that_would_take_too_long_is_a_dead_letter() -> None:
         "operator": "REGEXP",
         "value": "((a?){100}b?){8}[cd]$",
     }
-    assert match(matchers(business_event("b", slow)), record_of(event({"items": ["a" * 4000] * 200}))) == TOO_COSTLY
+    record = record_of(event({"items": ["a" * 4000] * 200}))
+    assert outcome_of(matchers(business_event("b", slow)), record) == TOO_COSTLY
 
 
 def test_a_match_becomes_a_trigger_around_the_very_bytes_of_the_event() -> None:
@@ -119,27 +125,51 @@ GOOD = record_of(event({})).value or b""
 )
 def test_a_malformed_event_is_a_dead_letter(value: bytes | None) -> None:
     record = MemoryRecord(topic=topics.EVENTS, value=value)
-    assert match(matchers(business_event("b", {})), record) == MALFORMED_EVENT
+    assert outcome_of(matchers(business_event("b", {})), record) == MALFORMED_EVENT
 
 
 @given(st.binary(max_size=60))
 def test_it_decides_about_any_bytes(value: bytes) -> None:
-    assert match(matchers(business_event("b", {})), MemoryRecord(topic=topics.EVENTS, value=value)) == MALFORMED_EVENT
+    record = MemoryRecord(topic=topics.EVENTS, value=value)
+    assert outcome_of(matchers(business_event("b", {})), record) == MALFORMED_EVENT
 
 
 def test_a_trigger_that_no_topic_takes_is_a_dead_letter() -> None:
     # Larger than the normalizer lets an event be, but a record that the topic takes.
     big = MemoryRecord(topic=topics.EVENTS, value=GOOD.ljust(topics.RECORD_LIMIT_BYTES - 65_000))
-    assert match(matchers(business_event("b", {})), big) == TOO_LARGE
-    assert match({}, big) == []
+    assert outcome_of(matchers(business_event("b", {})), big) == TOO_LARGE
+    assert outcome_of({}, big) == []
 
 
 def test_triggers_that_no_transaction_takes_together_are_a_dead_letter() -> None:
     using = matchers(*(business_event(str(number), {}) for number in range(100)))
     assert len(outputs(using, MemoryRecord(value=GOOD.ljust(TRIGGERS_LIMIT_BYTES // 100)))) == 100
-    assert match(using, MemoryRecord(value=GOOD.ljust(TRIGGERS_LIMIT_BYTES // 100 + 1))) == TOO_LARGE
+    assert outcome_of(using, MemoryRecord(value=GOOD.ljust(TRIGGERS_LIMIT_BYTES // 100 + 1))) == TOO_LARGE
 
 
 def test_the_triggers_of_the_largest_event_are_published() -> None:
     using = matchers(*(business_event(str(number), {}) for number in range(3)))
     assert len(outputs(using, MemoryRecord(value=GOOD.ljust(20 * 1024 * 1024 - 128 * 1024)))) == 3
+
+
+def test_an_event_is_pointed_to_with_the_business_events_that_it_has_matched() -> None:
+    using = matchers(business_event("a", HIGH), business_event("b", {}))
+    record = MemoryRecord(topic=topics.EVENTS, offset=42, value=record_of(event({"priority": "high"})).value)
+    at = "2026-01-31T09:15:30.123456Z"
+    assert match(using, record).ended == Ended("i", Matched(EVENT_ID, 42, at, 2, ("a", "b")))
+    assert match({}, record).ended == Ended("i", Matched(EVENT_ID, 42, at, 0, ()))
+
+
+def test_of_many_business_events_that_match_the_first_are_named_and_all_are_counted() -> None:
+    ended = match(matchers(*(business_event(f"{number:03}", {}) for number in range(100))), record_of(event({}))).ended
+    assert ended is not None
+    assert isinstance(ended.pointer, Matched)
+    assert (ended.pointer.count, ended.pointer.business_events) == (100, tuple(f"{number:03}" for number in range(20)))
+
+
+def test_a_dead_letter_is_pointed_to_if_its_integration_is_known() -> None:
+    using = matchers(*(business_event(str(number), {}) for number in range(100)))
+    too_large = MemoryRecord(offset=7, value=GOOD.ljust(TRIGGERS_LIMIT_BYTES // 100 + 1))
+    pointer = Dead(EVENT_ID, 7, "2026-01-31T09:15:30.123456Z", "too-large")
+    assert match(using, too_large).ended == Ended("i", pointer)
+    assert match(using, MemoryRecord(value=b"{}")).ended is None
