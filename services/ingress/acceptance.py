@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from libs.claims import Answer, Claims, ClaimsUnavailableError, Position
-from libs.identifiers import new_event_id
 from libs.messages import encode_metadata
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
@@ -46,10 +45,12 @@ class Acceptance:
         self._definitions_offset = definitions_offset
 
     async def accept(
-        self, route: Route, headers: Mapping[str, str], body: Mapping[str, object], raw: bytes
+        self, event_id: str, route: Route, headers: Mapping[str, str], body: Mapping[str, object], raw: bytes
     ) -> HttpAnswer:
-        """Take a request whose checks have passed; `body` is `raw`, decoded."""
-        event_id = new_event_id()
+        """Take a request whose checks have passed, to become the event of this id; `body` is `raw`, decoded.
+
+        The answer to a duplicate is `route.duplicate` itself.
+        """
         dedup_hash = route.hasher(headers, body) if route.hasher else None
         metadata = encode_metadata(
             event_id=event_id,

@@ -41,6 +41,8 @@ DUPLICATE: Final = HttpAnswer(204)
 UNAVAILABLE: Final = _answer(503, b"Please send the request again later.", (b"retry-after", b"5"))
 # The event has the id of another request with this hash, which is not known here.
 ACCEPTED_ELSEWHERE: Final = _answer(200, b"OK")
+# Meta repeats whatever is not answered 200. Looks like the one above, and is told from it by its identity.
+DUPLICATE_OF_META: Final = _answer(200, b"OK")
 
 STATUSES: Final = (200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 503)
 

@@ -13,16 +13,19 @@ from libs.claims import RedisClaims, connect
 from libs.definitions import DefinitionsView
 from libs.health import AsgiApp, Receive, Scope, Send, health_routes
 from libs.lifecycle import Lifecycle, Service
+from libs.owners import RedisOwners
 from libs.sealing import Sealer
 from services.ingress.acceptance import Acceptance
 from services.ingress.checks import has_body
 from services.ingress.connection import Connection
 from services.ingress.producer import BatchProducer
 from services.ingress.protocol import BoundedHttpProtocol
+from services.ingress.reports import Reports
 from services.ingress.routes import Endpoint
 from services.ingress.samples import Samples
 from services.ingress.settings import Settings
 from services.ingress.snapshot import Compiler, Snapshot
+from services.ingress.tally import Tallies
 
 __all__ = ["HTTP_PROTOCOL", "Settings", "build"]
 
@@ -36,19 +39,23 @@ def build(settings: Settings) -> Service:
         SettingsError: Redis's URL or the master key is none.
     """
     lifecycle = Lifecycle()
-    snapshot = Snapshot(Compiler(Sealer(settings.master_key), settings.replicas))
+    tallies = Tallies()
+    snapshot = Snapshot(Compiler(Sealer(settings.master_key), tallies, settings.replicas))
     view = DefinitionsView(settings.kafka, snapshot.apply)
     redis = connect(settings.redis, settings.redis_timeout_s)
     claims = RedisClaims(redis, timedelta(seconds=settings.deduplication_window_s))
     # Each topic has its own: what goes wrong with samples must not delay requests.
-    requests, samples = (Connection(settings.kafka, topic) for topic in (topics.REQUESTS, topics.SAMPLES))
-    request_log, sample_log = (
+    requests, samples, activity = (
+        Connection(settings.kafka, topic) for topic in (topics.REQUESTS, topics.SAMPLES, topics.ACTIVITY)
+    )
+    request_log, sample_log, activity_log = (
         BatchProducer(
             connection, timeout_s=settings.produce_timeout_s, pending_limit_bytes=settings.pending_limit_bytes
         )
-        for connection in (requests, samples)
+        for connection in (requests, samples, activity)
     )
     captured = Samples(sample_log)
+    reports = Reports(tallies, RedisOwners(redis), activity_log)
     endpoint = Endpoint(snapshot, Acceptance(request_log, claims, lambda: view.offset), captured, settings)
 
     @asynccontextmanager
@@ -56,10 +63,13 @@ def build(settings: Settings) -> Service:
         lifecycle.spawn("definitions view", view.run())
         lifecycle.spawn("connection for requests", requests.run())
         lifecycle.spawn("connection for samples", samples.run())
+        lifecycle.spawn("connection for activity", activity.run())
+        lifecycle.spawn("activity", reports.run())
         gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
         yield
         # The server has finished the requests in hand before it gets here.
         await captured.close()
+        await reports.close()
         await lifecycle.close()
         await redis.aclose()
 

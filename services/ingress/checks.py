@@ -82,14 +82,16 @@ def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes
     """Why a request was refused, for the owner of its integration; without a credential, and without the body."""
     if isinstance(refused, Denial):
         return refused.reason
-    folded = fold_headers(headers)
     match refused.status:
         case 400:
             return f"The body is not a JSON object within the limits: {_fault_of(raw)}"
         case 415 if refused is answers.UNSUPPORTED_TYPE:
-            return f"Content-Type is '{folded.get('content-type', '').partition(';')[0][:100]}', not application/json"
+            stated = fold_headers(headers).get("content-type", "").partition(";")[0]
+            return f"Content-Type is '{stated[:100]}', not application/json"
         case 429:
             return "The rate limit of the integration was reached"
+        case 503:
+            return "It could not be stored in time, so the sender was asked to send it again"
         case _:
             return refused.body.decode()
 

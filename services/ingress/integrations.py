@@ -23,6 +23,7 @@ from services.ingress.answers import HttpAnswer
 from services.ingress.authentication import Authenticator
 from services.ingress.handshake import Handshake
 from services.ingress.signatures import SignatureAuthenticator
+from services.ingress.tally import Tallies, Tally
 from services.ingress.tokens import TokenAuthenticator, VerifiedTokens
 
 
@@ -35,6 +36,7 @@ class Route(NamedTuple):
     hasher: Hasher | None
     # Whether a request is refused while the claims cannot be reached.
     requires_claims: bool
+    tally: Tally
     # None lets everybody in.
     authenticator: Authenticator | None = None
     handshake: Handshake | None = None
@@ -50,8 +52,9 @@ class Route(NamedTuple):
 class IntegrationCompiler:
     """Turns definitions into routes. `replicas` is how many processes share the rate limit of an integration."""
 
-    def __init__(self, sealer: Sealer, replicas: int) -> None:
+    def __init__(self, sealer: Sealer, tallies: Tallies, replicas: int) -> None:
         self._sealer = sealer
+        self._tallies = tallies
         self._replicas = replicas
         self._verified = VerifiedTokens()
 
@@ -69,6 +72,7 @@ class IntegrationCompiler:
             source=ascii_json(Source(workspace=one.workspace, integration=reference)),
             hasher=Hasher(one.id, rules.parameters) if rules else None,
             requires_claims=rules is not None and rules.on_redis_down == "reject",
+            tally=before.tally if before is not None else self._tallies.of(one.id),
             limit=one.rate_limit,
             bucket=self._bucket(one.rate_limit, before),
             is_draft=isinstance(one, DraftIntegration),
@@ -84,7 +88,7 @@ class IntegrationCompiler:
                 route = route._replace(
                     authenticator=SignatureAuthenticator(opened),
                     handshake=Handshake(verify_token),
-                    duplicate=answers.ACCEPTED_ELSEWHERE,  # Meta repeats whatever is not answered 200
+                    duplicate=answers.DUPLICATE_OF_META,
                 )
                 if not one.auth.split_batches:
                     return route

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from libs import telemetry
 from libs.health import Receive, Scope, Send
+from libs.identifiers import new_event_id
 from libs.messages import Capture
 from services.ingress import answers, checks
 from services.ingress.acceptance import Acceptance
@@ -56,16 +57,31 @@ class Endpoint:
         if isinstance(route, HttpAnswer):
             return route
         if route.handshake is not None and scope["method"] == "GET":
-            return route.handshake.answer(scope["query_string"], time.time_ns())
+            answer = route.handshake.answer(scope["query_string"], time.time_ns())
+            if answer.status != HTTPStatus.OK:
+                route.tally.reject(answer.status, lambda: "The handshake is incomplete, or has another verify token")
+            return answer
         capture = self._snapshot.view.captures.get(integration_id or "")
         if capture is not None and capture.expires_at.timestamp() > time.time():
             return await self._capture(route, capture, scope, body)
         if route.is_draft:
+            route.tally.reject(HTTPStatus.NOT_FOUND, lambda: "The integration is not published")
             return answers.NOT_FOUND
         checked = await self._check(route, scope, body)
         if isinstance(checked, Checked):
-            return await self._acceptance.accept(route, checked.headers, checked.body, checked.raw)
-        return _refusal(checked)
+            return await self._accept(route, checked)
+        return _refuse(route, checked, scope, body)
+
+    async def _accept(self, route: Route, checked: Checked) -> HttpAnswer:
+        event_id = new_event_id()
+        answer = await self._acceptance.accept(event_id, route, *checked)
+        if answer is route.duplicate:
+            route.tally.repeat(event_id, route.hasher, checked.headers, checked.body)
+        elif answer.status == HTTPStatus.OK:
+            route.tally.accept()
+        else:
+            route.tally.reject(answer.status, lambda: checks.reason_of(answer, (), b""))
+        return answer
 
     async def _capture(self, route: Route, capture: Capture, scope: Scope, body: Body) -> HttpAnswer | None:
         """As always, with a copy for the author of what comes and of what is refused. A draft only takes the copy."""
@@ -74,12 +90,12 @@ class Endpoint:
             if checked is not None:
                 status = checked.status
                 self._samples.refuse(capture, status, checks.reason_of(checked, scope["headers"], body.received))
-            return _refusal(checked)
+            return _refuse(route, checked, scope, body)
         if route.is_draft:
             written = await self._samples.write(capture, checked.headers, checked.raw)
             return answers.ACCEPTED_ELSEWHERE if written else answers.UNAVAILABLE
         self._samples.copy(capture, checked.headers, checked.raw)
-        return await self._acceptance.accept(route, checked.headers, checked.body, checked.raw)
+        return await self._accept(route, checked)
 
     async def _check(self, route: Route, scope: Scope, body: Body) -> Checked | Denial | HttpAnswer | None:
         """Check in the order of the answers; None if the sender has gone."""
@@ -106,7 +122,9 @@ class Endpoint:
         return answers.malformed(time.time_ns()) if decoded is None else Checked(headers, decoded, raw)
 
 
-def _refusal(refused: Denial | HttpAnswer | None) -> HttpAnswer | None:
+def _refuse(route: Route, refused: Denial | HttpAnswer | None, scope: Scope, body: Body) -> HttpAnswer | None:
+    if refused is not None:
+        route.tally.reject(refused.status, lambda: checks.reason_of(refused, scope["headers"], body.received))
     if not isinstance(refused, Denial):
         return refused
     if refused.status == HTTPStatus.UNAUTHORIZED and refused.error not in SIGNATURE_ERRORS:

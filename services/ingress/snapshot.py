@@ -19,6 +19,7 @@ from services.ingress import answers
 from services.ingress.answers import HttpAnswer
 from services.ingress.authentication import Keyring, KnownApiKey, VerifyingKey
 from services.ingress.integrations import IntegrationCompiler, Route
+from services.ingress.tally import Tallies
 
 T = TypeVar("T")
 
@@ -67,8 +68,8 @@ class Snapshot:
 class Compiler:
     """Turns definitions into views. `replicas` is how many processes share the rate limit of an integration."""
 
-    def __init__(self, sealer: Sealer, replicas: int = 1) -> None:
-        self._integrations = IntegrationCompiler(sealer, replicas)
+    def __init__(self, sealer: Sealer, tallies: Tallies, replicas: int = 1) -> None:
+        self._integrations = IntegrationCompiler(sealer, tallies, replicas)
 
     def updated(self, view: View, changes: Changes) -> View:
         """The view after `changes`; the old one stays as it is for whoever holds it."""

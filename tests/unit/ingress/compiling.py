@@ -4,9 +4,10 @@ from typing import Final
 
 from libs.definitions import Changes
 from services.ingress.snapshot import EMPTY, Compiler, Routes
+from services.ingress.tally import Tallies
 from tests.unit.ingress.credentials import SEALER
 
-COMPILER: Final = Compiler(SEALER)
+COMPILER: Final = Compiler(SEALER, Tallies())
 
 
 def published(changes: Changes) -> Routes:

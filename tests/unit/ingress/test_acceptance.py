@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from libs.claims import Position
+from libs.identifiers import new_event_id
 from libs.messages import Auth, Batch, Deduplication, Integration, NoAuth, decode_metadata
 from services.ingress import answers
 from services.ingress.acceptance import Acceptance
@@ -34,7 +35,7 @@ class Bench:
         integration = Integration(id=ID, workspace="w", name="n", version=1, auth=auth or NoAuth(), deduplication=rules)
         route = published({f"integration/{ID}": integration})[ID]
         assert isinstance(route, Route)
-        return await self.acceptance.accept(route, {"x-form-id": "7"}, body, msgspec.json.encode(body))
+        return await self.acceptance.accept(new_event_id(), route, {"x-form-id": "7"}, body, msgspec.json.encode(body))
 
 
 def event_id_of(answer: HttpAnswer) -> str:

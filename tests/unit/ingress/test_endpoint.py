@@ -11,9 +11,10 @@ from services.ingress.acceptance import Acceptance
 from services.ingress.routes import Endpoint
 from services.ingress.samples import Samples
 from services.ingress.settings import Settings
-from services.ingress.snapshot import Snapshot
+from services.ingress.snapshot import Compiler, Snapshot
+from services.ingress.tally import Tallies
 from tests.unit.ingress.asgi import GONE, Answered, Message, Sender, chunk
-from tests.unit.ingress.compiling import COMPILER
+from tests.unit.ingress.credentials import SEALER
 from tests.unit.ingress.memory import MemoryClaims, MemoryLog
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -26,9 +27,10 @@ BODY = chunk(b'{"id":1}', last=True)
 class Server:
     """The endpoint over stores in memory."""
 
-    def __init__(self) -> None:
-        self.log = MemoryLog()
-        self.snapshot = Snapshot(COMPILER)
+    def __init__(self, log: MemoryLog | None = None) -> None:
+        self.log = log or MemoryLog()
+        self.tallies = Tallies()
+        self.snapshot = Snapshot(Compiler(SEALER, self.tallies))
         settings = Settings(kafka="", redis="", master_key="", body_limit_bytes=100, body_idle_timeout_s=0.05)
         acceptance = Acceptance(self.log, MemoryClaims(), lambda: 7)
         samples = Samples(MemoryLog())

@@ -21,6 +21,7 @@ from libs.messages import (
 from services.ingress import answers
 from services.ingress.integrations import Route
 from services.ingress.snapshot import EMPTY, Compiler, Snapshot
+from services.ingress.tally import Tallies
 from tests.unit.ingress.compiling import COMPILER, published
 from tests.unit.ingress.credentials import SEALER
 
@@ -156,7 +157,7 @@ def test_a_bucket_survives_what_does_not_change_the_limit() -> None:
 
 
 def test_replicas_share_a_limit() -> None:
-    view = Compiler(SEALER, replicas=2).updated(EMPTY, {KEY: an_integration(limit=1)})
+    view = Compiler(SEALER, Tallies(), replicas=2).updated(EMPTY, {KEY: an_integration(limit=1)})
     route = view.published[ID]
     assert isinstance(route, Route)
     assert route.bucket is not None
