@@ -1,4 +1,4 @@
-"""Kafka clients, started whole or not at all."""
+"""Kafka clients, started whole or not at all, and stopped so that nobody misses a cancellation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,5 +28,21 @@ async def start_whole(
         await asyncio.wait([starting], timeout=finish_within_s)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
-        await stop()
+        await stop_whole(stop)
+        raise
+
+
+async def stop_whole(stop: Callable[[], Awaitable[object]], *, finish_within_s: float = _FINISH_LIMIT_S) -> None:
+    """Await `stop()`, and where this is cancelled meanwhile, still for so long.
+
+    A client of aiokafka that is stopping awaits tasks that take a cancellation for the end of their work: whoever
+    awaits it directly would never learn that it was cancelled.
+    """
+    stopping = asyncio.ensure_future(stop())
+    try:
+        await asyncio.shield(stopping)
+    except asyncio.CancelledError:
+        await asyncio.wait([stopping], timeout=finish_within_s)
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
         raise

@@ -13,6 +13,7 @@ from libs.health import AsgiApp, health_routes
 from libs.lifecycle import Lifecycle, Service
 from libs.sealing import Sealer
 from services.config.accounts import Accounts
+from services.config.activity_reader import ActivityReader
 from services.config.api_keys import ApiKeys
 from services.config.audit_log import AuditLog
 from services.config.business_events import BusinessEvents
@@ -37,6 +38,7 @@ from services.config.rest.workspace import workspace_routes
 from services.config.samples import SampleReader
 from services.config.settings import Settings
 from services.config.signing_keys import SigningKeys
+from services.config.store.activity import ActivityStore
 from services.config.store.database import Database
 from services.config.store.lock import RelayLock
 from services.config.store.outbox import Outbox
@@ -73,6 +75,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     samples = SampleReader(settings.kafka, captures.note, now)
     publisher = DefinitionsPublisher(settings.kafka)
     relay = Relay(Outbox(database), publisher, workspaces, RelayLock(database))
+    activity = ActivityReader(settings.kafka, ActivityStore(database), relay.is_active, now)
 
     async def set_up() -> None:
         await accounts.set_up(settings.admin_email, settings.admin_password)
@@ -87,6 +90,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             await database.set_up(set_up)
             lifecycle.spawn("relay", relaying())
             lifecycle.spawn("samples", samples.run())
+            lifecycle.spawn("activity", activity.run())
             lifecycle.spawn("signing keys", signing_keys.run())
             yield
         finally:

@@ -52,6 +52,10 @@ class Relay:
         self._is_active: bool | None = None
         self._topic_checked = False
 
+    def is_active(self) -> bool:
+        """Whether this process had the lock when it looked last, a moment ago."""
+        return self._is_active is True
+
     async def run(self) -> None:
         """Relay until cancelled. Neither Kafka nor the store being away ends it."""
         try:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from libs import messages
 from services.config.audit import Difference
 from services.config.definitions import Draft
+from services.config.entries import Entry
 from services.config.identity import Permissions
 
 T = TypeVar("T")
@@ -73,6 +74,12 @@ class Instant(TypeDecorator[datetime]):
 
 def _id(name: str = "id") -> Column[str]:
     return Column(name, Uuid(as_uuid=False), primary_key=name == "id", nullable=False)
+
+
+def _of_integration(column: str) -> ForeignKeyConstraint:
+    """What is deleted with its integration."""
+    referred = ["integrations.workspace_id", "integrations.id"]
+    return ForeignKeyConstraint(["workspace_id", column], referred, ondelete="CASCADE")
 
 
 workspaces: Final = Table(
@@ -194,7 +201,7 @@ captures: Final = Table(
     Column("expires_at", Instant, nullable=False),
     Column("sample", JsonText[messages.Sample](messages.Sample)),
     Column("refused", JsonText[tuple[messages.RefusedSample, ...]](tuple[messages.RefusedSample, ...]), nullable=False),
-    ForeignKeyConstraint(["workspace_id", "id"], ["integrations.workspace_id", "integrations.id"], ondelete="CASCADE"),
+    _of_integration("id"),
 )
 
 # Triggers of the database refuse to change or delete what is in it.
@@ -213,6 +220,54 @@ audit_log: Final = Table(
     Column("changes", JsonText[dict[str, Difference]](dict[str, Difference]), nullable=False),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
     Index(None, "workspace_id", "id"),
+)
+
+# The latest requests to each integration, a row for each that the reader of the activity topic has stored at once.
+activity_entries: Final = Table(
+    "activity_entries",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    _id("workspace_id"),
+    _id("integration_id"),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("entries", JsonText[tuple[Entry, ...]](tuple[Entry, ...]), nullable=False),
+    _of_integration("integration_id"),
+    Index(None, "integration_id", "id"),
+    Index(None, "workspace_id", "last_at"),
+    sqlite_autoincrement=True,
+)
+
+# `at` is the beginning of five minutes.
+activity_counts: Final = Table(
+    "activity_counts",
+    metadata,
+    _id("workspace_id"),
+    Column("integration_id", Uuid(as_uuid=False), primary_key=True, nullable=False),
+    Column("at", Instant, primary_key=True, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("duplicates", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    _of_integration("integration_id"),
+    Index(None, "at"),
+)
+
+last_requests: Final = Table(
+    "last_requests",
+    metadata,
+    _id("workspace_id"),
+    Column("integration_id", Uuid(as_uuid=False), primary_key=True, nullable=False),
+    Column("at", Instant, nullable=False),
+    _of_integration("integration_id"),
+)
+
+# How far the activity topic is stored; changed only together with what was read up to there.
+activity_offsets: Final = Table(
+    "activity_offsets",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
 )
 
 # Records for the definitions topic, in the order of their ids, which are never used again.

@@ -11,7 +11,7 @@ from services.config.store.schema import metadata
 
 def test_every_table_that_holds_what_somebody_owns_names_its_workspace() -> None:
     outside = {name for name, table in metadata.tables.items() if "workspace_id" not in table.c}
-    assert outside == {"workspaces", "outbox"}
+    assert outside == {"workspaces", "outbox", "activity_offsets"}
 
 
 @pytest.mark.parametrize("url", ["mysql://root:hunter2@db/inlet", "hunter2", "", "sqlite"])

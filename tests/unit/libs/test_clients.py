@@ -1,10 +1,14 @@
-"""A client whose start fails or is given up is stopped, and never while its start still runs."""
+"""A client whose start fails or is given up is stopped, and never while its start still runs.
+
+And whoever is cancelled while a client stops learns of it.
+"""
 
 import asyncio
+import contextlib
 
 import pytest
 
-from libs.clients import start_whole
+from libs.clients import start_whole, stop_whole
 
 
 class Client:
@@ -81,3 +85,56 @@ async def test_a_start_that_does_not_end_is_cancelled_after_a_time() -> None:
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert client.done == ["start cancelled", "stopped"]
+
+
+class Routine:
+    """Work that takes a cancellation for its end, as the routines of aiokafka do, and whoever stops it awaits it."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.stopping = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.stopped = False
+        self._error = error
+
+    async def start(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    async def stop(self) -> None:
+        self.stopping.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.may_end.wait()
+        self.stopped = True
+
+
+async def test_who_is_cancelled_while_a_client_stops_learns_of_it_when_it_has_stopped() -> None:
+    routine = Routine()
+    stopping = asyncio.create_task(stop_whole(routine.stop, finish_within_s=10))
+    await routine.stopping.wait()
+    stopping.cancel()
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    routine.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert routine.stopped
+
+
+async def test_a_stop_that_does_not_end_is_given_up_after_a_cancellation() -> None:
+    routine = Routine()
+    stopping = asyncio.create_task(stop_whole(routine.stop, finish_within_s=0.01))
+    await routine.stopping.wait()
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert routine.stopped
+
+
+async def test_who_is_cancelled_while_a_client_stops_that_could_not_start_learns_of_it() -> None:
+    routine = Routine(ConnectionError("away"))
+    starting = asyncio.create_task(start_whole(routine.start, routine.stop, finish_within_s=0.01))
+    await routine.stopping.wait()
+    starting.cancel()
+    routine.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
