@@ -16,6 +16,11 @@ DIGEST_BYTES = 16
 _CONSTANTS = {type(None): b"n", dict: b"o", list: b"l", type(ABSENT): b"a"}
 
 
+def scope_of_parts(integration_id: str) -> str:
+    """What parts of requests are hashed with instead of the id: their records lie elsewhere than whole requests'."""
+    return f"{integration_id}/changes"
+
+
 class Hasher:
     """The deduplication hash of one integration's requests: BLAKE2b-128, as 32 lower-case hex digits.
 

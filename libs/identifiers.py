@@ -2,7 +2,10 @@
 
 import os
 import time
+from typing import Final
 from uuid import UUID, uuid5
+
+_VERSION_WITH_TIME: Final = 7
 
 
 def new_event_id(now_ms: int | None = None) -> str:
@@ -11,6 +14,16 @@ def new_event_id(now_ms: int | None = None) -> str:
     at, random = f"{ms:012x}", os.urandom(10).hex()
     variant = "89ab"[int(random[3], 16) & 3]
     return f"{at[:8]}-{at[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
+
+
+def time_ms_of(identifier: str) -> int | None:
+    """The Unix milliseconds in a UUIDv7; None of another id.
+
+    Raises:
+        ValueError: it is not a UUID.
+    """
+    read = UUID(identifier)
+    return read.int >> 80 if read.version == _VERSION_WITH_TIME else None
 
 
 def part_id(request_id: str, place: str) -> str:

@@ -7,7 +7,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
-from libs import topics
 from libs.clients import start_whole, stop_whole
 
 
@@ -24,7 +23,6 @@ async def consumer_of(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
-        max_partition_fetch_bytes=topics.RECORD_LIMIT_BYTES,
     )
     await start_whole(consumer.start, consumer.stop)
     try:

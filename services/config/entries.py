@@ -148,7 +148,8 @@ def _of_pipeline(one: Pointer, place: Place) -> Entry | None:
         case Matched(count=0):
             return Entry(id=event_id, at=at, outcome="no-match", place=place)
         case Matched(count=count, business_events=some):
-            return Entry(id=event_id, at=at, outcome="matched", matches=count, business_events=some, place=place)
+            named = tuple(filter(None, map(_identifier, some)))
+            return Entry(id=event_id, at=at, outcome="matched", matches=count, business_events=named, place=place)
         case Dropped():
             return Entry(id=event_id, at=at, outcome="duplicate", place=place)
         case Dead(cause=cause):

@@ -9,7 +9,7 @@ RequestError
 ├── OutdatedError         what was asked is about a state that is no more
 ├── UnseenError           what was asked would overwrite somebody else's change, which it does not mention
 ├── ThrottledError        asked too often
-└── UnavailableError      the store does not answer; nothing is known to have changed
+└── UnavailableError      the store, or Kafka, does not answer; nothing is known to have changed
 """
 
 import math
@@ -76,5 +76,5 @@ class ThrottledError(RequestError):
 class UnavailableError(RequestError):
     """Trying again later may help."""
 
-    def __init__(self) -> None:
-        super().__init__("The store does not answer at the moment. Try again.")
+    def __init__(self, message: str = "The store does not answer at the moment. Try again.") -> None:
+        super().__init__(message)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from libs.deduplication import Hasher
+from libs.deduplication import Hasher, scope_of_parts
 
 
 class Part(NamedTuple):
@@ -39,4 +39,4 @@ def hasher_of(integration_id: str, parameters: tuple[str, ...]) -> Hasher:
     Raises:
         ValueError: a parameter is no path.
     """
-    return Hasher(f"{integration_id}/changes", parameters)
+    return Hasher(scope_of_parts(integration_id), parameters)

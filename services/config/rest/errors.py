@@ -81,7 +81,7 @@ def error_response(_request: Request[Any, Any, Any], error: Exception) -> Respon
     match error:
         case RequestError():
             if isinstance(error, UnavailableError):
-                log.warning("the store does not answer: %s", error.__cause__)
+                log.warning("answered 503: %s (%r)", error.message, error.__cause__)
             later = {"Retry-After": str(error.retry_after_s)} if isinstance(error, ThrottledError) else None
             return _answer(STATUSES[type(error)], error.message, error.faults, later)
         case ValidationException():

@@ -44,7 +44,7 @@ def ended(*pointers: Pointer, of: str = ONE) -> PipelineReport:
 
 def test_what_ended_in_the_pipeline_is_an_entry_with_its_place() -> None:
     report = ended(
-        Matched(EVENT, 1, AT, 21, ("b", "c")),
+        Matched(EVENT, 1, AT, 21, (OTHER, "no id")),
         Matched(EVENT, 2, AT, 0, ()),
         Dropped(EVENT, 3, AT),
         Dead(EVENT, 4, AT, "too-large"),
@@ -56,7 +56,7 @@ def test_what_ended_in_the_pipeline_is_an_entry_with_its_place() -> None:
                 at=WHEN,
                 outcome="matched",
                 matches=21,
-                business_events=("b", "c"),
+                business_events=(OTHER,),
                 place=Place(topics.EVENTS, 7, 1),
             ),
             Entry(id=EVENT, at=WHEN, outcome="no-match", place=Place(topics.EVENTS, 7, 2)),

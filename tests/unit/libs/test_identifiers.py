@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from libs.identifiers import new_event_id, trigger_id
+from libs.identifiers import new_event_id, part_id, time_ms_of, trigger_id
 
 
 def test_an_event_id_is_a_uuid_version_7_that_carries_its_time() -> None:
@@ -28,3 +28,11 @@ def test_a_trigger_id_follows_from_what_it_identifies() -> None:
 def test_what_is_no_event_id_has_no_trigger_id() -> None:
     with pytest.raises(ValueError, match="badly formed"):
         trigger_id("nonsense", "x")
+
+
+def test_the_time_of_an_event_id_can_be_read_and_other_ids_have_none() -> None:
+    event_id = new_event_id(1_769_850_930_123)
+    assert time_ms_of(event_id) == 1_769_850_930_123
+    assert time_ms_of(part_id(event_id, "0.0")) is None
+    with pytest.raises(ValueError, match="badly formed"):
+        time_ms_of("nonsense")

@@ -1,0 +1,156 @@
+"""Finding an event: by the pointer to it, or by the time in its id; and what its record says."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+from msgspec import UNSET, Struct
+
+from libs import topics
+from libs.identifiers import time_ms_of
+from libs.messages import BusinessEventRef, Event, IntegrationRef, decode_metadata
+from libs.parameters import flatten
+from services.config.entries import Place
+from services.config.records import Records, Wanted
+
+# Clocks differ, and records of a partition come in the order in which they were stored.
+_BEFORE_MS: Final = 5_000
+_AFTER_MS: Final = 15_000
+_TRIGGERS_LIMIT: Final = 200
+
+
+class _Identified(Struct, frozen=True):
+    id: str
+
+
+class _Trigger(Struct, frozen=True, rename="camel"):
+    business_event: BusinessEventRef
+    event: _Identified
+
+
+_EVENT: Final = msgspec.json.Decoder(Event)
+_IDENTIFIED: Final = msgspec.json.Decoder(_Identified)
+_TRIGGER: Final = msgspec.json.Decoder(_Trigger)
+_BODY: Final = msgspec.json.Decoder(dict[str, object])
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """An event, or a request that became none, as its record shows it, and where that is.
+
+    `request_id` is that of the request that an event is a part of. `timestamp_ms` is the record's.
+    """
+
+    id: str
+    request_id: str | None
+    workspace: str
+    integration: IntegrationRef
+    received_at: datetime
+    headers: Mapping[str, str]
+    body: Mapping[str, object]
+    parameters: Mapping[str, object]
+    place: Place
+    timestamp_ms: int
+
+
+class Sightings:
+    """Looks for events on the topics. Every call raises `UnavailableError` when Kafka does not answer."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def at(self, place: Place) -> Sighting | None:
+        """What is at a place; None if it is gone, or is nothing that can be read."""
+        record = await self._records.at(place)
+        return None if record is None else _sighting(record)
+
+    async def find(self, event_id: str) -> Sighting | None:
+        """The event of an id that carries its time, among those of about that time."""
+        ms = time_ms_of(event_id)
+        if ms is None:
+            return None
+        wanted = Wanted(
+            topic=topics.EVENTS,
+            since_ms=max(0, ms - _BEFORE_MS),
+            until_ms=ms + _AFTER_MS,
+            text=event_id.encode(),
+            check=lambda value: _event_id(value) == event_id,
+        )
+        for record in await self._records.search(wanted):
+            return _sighting(record)
+        return None
+
+    async def matches(self, event: Sighting) -> list[BusinessEventRef]:
+        """The Business Events that an event has matched, as its triggers tell; none also where there are none yet."""
+        wanted = Wanted(
+            topic=topics.TRIGGERS,
+            since_ms=event.timestamp_ms,
+            until_ms=event.timestamp_ms + _AFTER_MS,
+            text=event.id.encode(),
+            check=lambda value: _event_id_of_trigger(value) == event.id,
+            partition=event.place.partition,
+            limit=_TRIGGERS_LIMIT,
+        )
+        return [_TRIGGER.decode(record.value).business_event for record in await self._records.search(wanted)]
+
+
+def _event_id(value: bytes) -> str | None:
+    try:
+        return _IDENTIFIED.decode(value).id
+    except (ValueError, RecursionError):
+        return None
+
+
+def _event_id_of_trigger(value: bytes) -> str | None:
+    try:
+        return _TRIGGER.decode(value).event.id
+    except (ValueError, RecursionError):
+        return None
+
+
+def _sighting(record: ConsumerRecord) -> Sighting | None:
+    try:
+        return _of_event(record) if record.topic == topics.EVENTS else _of_request(record)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _of_event(record: ConsumerRecord) -> Sighting:
+    event = _EVENT.decode(record.value or b"")
+    return Sighting(
+        id=event.id,
+        request_id=None if event.request_id is UNSET else event.request_id,
+        workspace=event.workspace,
+        integration=event.integration,
+        received_at=_instant(event.received_at),
+        headers=event.headers,
+        body=event.body,
+        parameters=event.parameters,
+        place=Place(record.topic, record.partition, record.offset),
+        timestamp_ms=record.timestamp,
+    )
+
+
+def _of_request(record: ConsumerRecord) -> Sighting:
+    metadata = decode_metadata([(name, value) for name, value in record.headers if value is not None])
+    body = _BODY.decode(record.value or b"")
+    return Sighting(
+        id=metadata.event_id,
+        request_id=None,
+        workspace=metadata.source.workspace,
+        integration=metadata.source.integration,
+        received_at=_instant(metadata.received_at),
+        headers=metadata.headers,
+        body=body,
+        parameters=flatten(metadata.headers, body),
+        place=Place(record.topic, record.partition, record.offset),
+        timestamp_ms=record.timestamp,
+    )
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("no time zone")
+    return at
