@@ -13,6 +13,7 @@ from libs.health import AsgiApp, health_routes
 from libs.lifecycle import Lifecycle, Service
 from libs.sealing import Sealer
 from services.config.accounts import Accounts
+from services.config.activity import Activity
 from services.config.activity_reader import ActivityReader
 from services.config.api_keys import ApiKeys
 from services.config.audit_log import AuditLog
@@ -22,10 +23,13 @@ from services.config.console.rendering import environment
 from services.config.console.routes import console_router, failure_page, static_router
 from services.config.console.visit import Control
 from services.config.definitions import Clock
+from services.config.explanations import Explanations
 from services.config.integrations import Integrations
 from services.config.passwords import Passwords
 from services.config.publisher import DefinitionsPublisher
+from services.config.records import Records
 from services.config.relay import Relay
+from services.config.rest.activity import activity_routes
 from services.config.rest.api_keys import api_key_router
 from services.config.rest.business_events import business_event_router
 from services.config.rest.captures import capture_router
@@ -40,6 +44,7 @@ from services.config.rest.users import other_routes, user_router
 from services.config.rest.workspace import workspace_routes
 from services.config.samples import SampleReader
 from services.config.settings import Settings
+from services.config.sightings import Sightings
 from services.config.signing_keys import SigningKeys
 from services.config.store.activity import ActivityStore
 from services.config.store.database import Database
@@ -80,7 +85,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     samples = SampleReader(settings.kafka, captures.note, now)
     publisher = DefinitionsPublisher(settings.kafka)
     relay = Relay(Outbox(database), publisher, workspaces, RelayLock(database))
-    activity = ActivityReader(settings.kafka, ActivityStore(database), relay.is_active, now)
+    activity_reader = ActivityReader(settings.kafka, ActivityStore(database), relay.is_active, now)
 
     async def set_up() -> None:
         await accounts.set_up(settings.admin_email, settings.admin_password)
@@ -95,7 +100,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             await database.set_up(set_up)
             lifecycle.spawn("relay", relaying())
             lifecycle.spawn("samples", samples.run())
-            lifecycle.spawn("activity", activity.run())
+            lifecycle.spawn("activity", activity_reader.run())
             lifecycle.spawn("signing keys", signing_keys.run())
             yield
         finally:
@@ -107,6 +112,9 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         accounts=accounts,
         integrations=Integrations(workspaces, sealer),
         captures=captures,
+        activity=Activity(workspaces),
+        explanations=Explanations(workspaces, Sightings(Records(settings.kafka))),
+        workspace=OwnWorkspace(workspaces),
         business_events=BusinessEvents(workspaces),
         api_keys=ApiKeys(workspaces, signing_keys),
         users=Users(workspaces, passwords),
@@ -123,6 +131,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             integration_router(),
             business_event_router(),
             capture_router(),
+            *activity_routes(),
             user_router(),
             *other_routes(),
             api_key_router(),
@@ -141,8 +150,10 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "business_events": _given(control.business_events),
             "users": _given(control.users),
             "log": _given(control.audit_log),
-            "workspace": _given(OwnWorkspace(workspaces)),
+            "workspace": _given(control.workspace),
             "captures": _given(captures),
+            "activity": _given(control.activity),
+            "explanations": _given(control.explanations),
             "stopping": _given(lifecycle.stopping),
             "api_keys": _given(control.api_keys),
             "signing_keys": _given(signing_keys),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +18,7 @@ from services.config.definitions import BusinessEvent, Draft
 BUSINESS_EVENTS_LIMIT: Final = 200
 TEXT_LIMIT: Final = 1_000
 VALUES_LIMIT: Final = 20
-_TIME_LIMIT_S: Final = 3.0
+TIME_LIMIT_S: Final = 3.0
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class BusinessEventEvaluation(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    state: str
+    state: Literal["active", "paused"]
     version: int
     matched: bool | None
     conditions: Sequence[Outcome]
@@ -55,10 +55,10 @@ def identify(
 
 
 def evaluate(
-    business_events: Sequence[BusinessEvent], document: Document, zone: tzinfo
+    business_events: Sequence[BusinessEvent], document: Document, zone: tzinfo, limit_s: float = TIME_LIMIT_S
 ) -> list[BusinessEventEvaluation]:
     """Evaluate the filters, as far as a bounded time allows; takes processor time, so not for the event loop."""
-    end_s = time.monotonic() + _TIME_LIMIT_S
+    end_s = time.monotonic() + limit_s
     return [_evaluate(one, document, zone, in_time=time.monotonic() < end_s) for one in business_events]
 
 

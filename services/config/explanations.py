@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -32,6 +32,11 @@ from services.config.store.recent import Found
 from services.config.store.scope import Scope, Workspaces
 
 _NOT_FOUND: Final = "There is no such event, or it is not kept any more."
+# The year 9000: there are ids of times that no calendar has.
+_NEVER_MS: Final = 221_845_392_000_000
+# As long as `libs.topics` keeps events, and as much as clocks may differ.
+_KEPT: Final = timedelta(days=8)
+_AHEAD: Final = timedelta(minutes=5)
 
 
 class DeduplicationExplanation(Struct, frozen=True, kw_only=True):
@@ -91,8 +96,8 @@ class Explanations:
             InvalidError: an id that carries no time needs its integration.
             UnavailableError: the store or Kafka does not answer.
         """
-        event_id = _canonical(event_id)
-        at = _time_of(event_id)
+        event_id, at_ms = _identified(event_id)
+        at = None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
         if at is None and integration_id is None:
             raise InvalidError([Fault("integrationId", "is needed for this event: its id does not tell its time")])
         async with self._workspaces.reading(by.workspace.id) as scope:
@@ -101,8 +106,12 @@ class Explanations:
             found = await recent.find(
                 scope.connection, scope.workspace.id, event_id, at=at, integration_id=integration_id
             )
-        known = await (self._search(by, event_id, integration_id) if found is None else self._read(by, found))
-        return await self._explain(by, known)
+            is_kept = at is not None and scope.now - _KEPT <= at <= scope.now + _AHEAD
+        if found is not None:
+            return await self._explain(by, await self._read(by, found))
+        if not is_kept:
+            raise NotFoundError(_NOT_FOUND)
+        return await self._explain(by, await self._search(by, event_id, integration_id))
 
     async def _read(self, by: Identity, found: Found) -> _Known:
         """What was told, and the record. In its place can be another one, if Kafka has lost its data."""
@@ -190,17 +199,12 @@ def _deduplication(integration: Integration | None, known: _Known) -> Deduplicat
     return None
 
 
-def _canonical(event_id: str) -> str:
+def _identified(event_id: str) -> tuple[str, int | None]:
+    """An id in its canonical form, and the Unix milliseconds in it, if it carries its time."""
     try:
-        return str(UUID(event_id))
+        at_ms = time_ms_of(event_id)
     except ValueError:
         raise NotFoundError(_NOT_FOUND) from None
-
-
-def _time_of(event_id: str) -> datetime | None:
-    """The time in an id, if there is one that a calendar has."""
-    ms = time_ms_of(event_id)
-    try:
-        return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
-    except (ValueError, OverflowError):
-        raise NotFoundError(_NOT_FOUND) from None
+    if at_ms is not None and at_ms >= _NEVER_MS:
+        raise NotFoundError(_NOT_FOUND)
+    return str(UUID(event_id)), at_ms

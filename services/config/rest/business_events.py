@@ -134,10 +134,10 @@ async def pause(
 async def test(data: JSONBody[Trial], identity: By, business_events: Rules) -> TrialAnswer:
     """Whether it matches a sample, and how each of its conditions comes out."""
     explanation = await business_events.try_out(identity, data)
-    return TrialAnswer(matched=explanation.matched, conditions=[_condition(one) for one in explanation.outcomes])
+    return TrialAnswer(matched=explanation.matched, conditions=[condition_answer(one) for one in explanation.outcomes])
 
 
-def _condition(outcome: Outcome) -> ConditionAnswer:
+def condition_answer(outcome: Outcome) -> ConditionAnswer:
     """The condition as its author wrote it, without what is inside a `some`."""
     source = {name: value for name, value in to_source(outcome.condition).items() if name != "where"}
     result = {"path": outcome.path, "actual": outcome.actual, "matched": outcome.matched, "reason": outcome.reason}

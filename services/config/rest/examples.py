@@ -9,12 +9,22 @@ import msgspec
 from msgspec import Struct
 
 from libs import messages
+from libs.activity import Input
 from services.config import drafts
 from services.config.api_keys import ApiKeyChanges, NewApiKey
 from services.config.audit import Difference
 from services.config.business_events import BusinessEventChanges, GivenSample, NewBusinessEvent, Trial
 from services.config.identity import ROLES
-from services.config.rest import api_keys, business_events, captures, integration_answers, sessions, tokens, users
+from services.config.rest import (
+    activity,
+    api_keys,
+    business_events,
+    captures,
+    integration_answers,
+    sessions,
+    tokens,
+    users,
+)
 from services.config.rest.workspace import WorkspaceAnswer
 from services.config.tokens import Jwk
 from services.config.users import NewUser, UserChanges
@@ -107,6 +117,43 @@ _CONDITION: Final = business_events.ConditionAnswer(
     matched=False,
     reason="different value",
 )
+_PLACE: Final = activity.PlaceAnswer(topic="inlet.events", partition=7, offset=42)
+_ENTRY: Final = activity.EntryAnswer(
+    id=ID,
+    at=_CREATED,
+    outcome="matched",
+    status=None,
+    reason=None,
+    cause=None,
+    matches=1,
+    matched=[activity.MatchedAnswer(id=ID, name="Urgent")],
+    inputs=[],
+    place=_PLACE,
+)
+_EXPLANATION: Final = activity.ExplanationAnswer(
+    id=ID,
+    at=_CREATED,
+    integration_id=ID,
+    recorded=_ENTRY,
+    event=activity.EventAnswer(
+        request_id=None,
+        integration=messages.IntegrationRef(id=ID, name="Complaints", version=3),
+        received_at=_CREATED,
+        headers={"x-form-id": "7"},
+        body=_BODY,
+        parameters={"body.complaint.priority": "high", "headers.x-form-id": "7"},
+        place=_PLACE,
+    ),
+    deduplication=activity.DeduplicationAnswer(
+        rules=_DEDUPLICATION, inputs=[Input(parameter="body.complaint.id")], hash=None, duplicate_of=None
+    ),
+    business_events=[
+        activity.EvaluationAnswer(
+            id=ID, name="Urgent", state="active", version=1, matched=False, conditions=[_CONDITION]
+        )
+    ],
+    complete=True,
+)
 _AUDIT_ENTRY: Final = users.AuditEntryAnswer(
     id=ID,
     at=_CHANGED,
@@ -134,6 +181,12 @@ _ALL: Final[tuple[Struct, ...]] = (
     _INTEGRATION,
     integration_answers.IntegrationsAnswer(items=[_INTEGRATION], next_cursor=ID),
     _CAPTURE,
+    activity.ActivityAnswer(
+        items=[_ENTRY],
+        next_cursor=None,
+        series=[activity.BucketAnswer(at=_CREATED, accepted=120, duplicates=3, rejected=1)],
+    ),
+    _EXPLANATION,
     NewBusinessEvent(name="Urgent", integration_id=UUID(ID), where=_WHERE),
     BusinessEventChanges(name="Urgent complaints"),
     _BUSINESS_EVENT,
