@@ -1,6 +1,6 @@
 """The rules for integrations, the same for REST and the console."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -61,7 +61,7 @@ class Integrations:
                 before = some[-1].id
         return page_of(found[: limit + 1], limit)
 
-    async def names(self, by: Identity, ids: Iterable[str]) -> Mapping[str, str]:
+    async def names(self, by: Identity, ids: Collection[str]) -> Mapping[str, str]:
         """The names of integrations, by id."""
         async with self._workspaces.reading(by.workspace.id) as scope:
             return {one.id: one.name for one in await scope.integrations.some(ids)}

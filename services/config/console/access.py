@@ -19,7 +19,7 @@ from services.config.accounts import Accounts
 from services.config.console.forms import Faults, Form, convert
 from services.config.console.rendering import View, see
 from services.config.errors import Fault, ForbiddenError, InvalidError, ThrottledError, UnauthenticatedError
-from services.config.rest.errors import status_of
+from services.config.rest.errors import STATUSES
 from services.config.rest.requests import OPEN, SESSION_COOKIE, ApiRequest, client_address
 from services.config.rest.sessions import Login
 
@@ -108,7 +108,7 @@ async def sign_in(
         session = await accounts.log_in(login.email, login.password, client_address(request))
     except (InvalidError, UnauthenticatedError, ThrottledError) as error:
         faults = Faults(error.faults or [Fault("", error.message)])
-        return view.page("sign_in.html", status_of(error), email=email, next=after, faults=faults)
+        return view.page("sign_in.html", STATUSES[type(error)], email=email, next=after, faults=faults)
     redirect = see(after)
     redirect.cookies = [
         Cookie(key=SESSION_COOKIE, value=session.token, httponly=True, samesite="lax", secure=secure_cookie)

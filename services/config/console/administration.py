@@ -9,8 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from services.config.console.forms import Form, convert
-from services.config.console.incoming import revision_in
+from services.config.console.forms import Form, convert, revision_in
 from services.config.console.paging import cursor_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit

@@ -15,7 +15,7 @@ from services.config.errors import Fault, OutdatedError, RequestError
 from services.config.explanations import Explanations
 from services.config.identity import Identity
 from services.config.integrations import Integrations
-from services.config.rest.errors import status_of
+from services.config.rest.errors import STATUSES
 from services.config.rest.integration_answers import IngressUrl
 from services.config.users import Users
 from services.config.workspace import OwnWorkspace
@@ -51,4 +51,4 @@ class Visit(Struct, frozen=True, kw_only=True):
             return self.view.page(template, 200, **context)
         faults = Faults(error.faults or [Fault("", error.message)])
         outdated = isinstance(error, OutdatedError)
-        return self.view.page(template, status_of(error), **context | {"faults": faults, "outdated": outdated})
+        return self.view.page(template, STATUSES[type(error)], **context | {"faults": faults, "outdated": outdated})

@@ -76,11 +76,6 @@ def camel_case(name: str) -> str:
     return _SNAKE.sub(lambda match: match[1].upper(), name)
 
 
-def status_of(error: RequestError) -> HTTPStatus:
-    """The status of the answer."""
-    return _STATUS[type(error)]
-
-
 def error_response(_request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """The answer for anything that was raised."""
     match error:
