@@ -1,7 +1,7 @@
 """What pages show of the last capture of an integration, and never more than a page has room for."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -19,9 +19,11 @@ from services.config.rules import PARAMETER_LIMIT
 
 # The rest is in the REST API.
 _PARAMETERS_LIMIT: Final = 200
-_PARAMETERS_LIMIT_BYTES: Final = 24 * 1024
+_PARAMETERS_LIMIT_BYTES: Final = 56 * 1024
+_ROWS_BYTES: Final = 290  # of one parameter in the table, and in the list to choose from
 _RAW_LIMIT_BYTES: Final = 16 * 1024
 _SUGGESTIONS_LIMIT: Final = 500
+_SUGGESTIONS_LIMIT_BYTES: Final = 24 * 1024
 _HEADER: Final = "headers."
 _INDEX: Final = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
@@ -65,7 +67,7 @@ def _shown_sample(capture: Capture) -> ShownSample | None:
         count=len(parameters),
         raw=_whole(pretty(raw)) if len(raw) <= _RAW_LIMIT_BYTES else "",
         headers=_whole("\n".join(f"{name}: {value}" for name, value in sample.headers.items())),
-        suggestions=list(_fitting(_suggestions(parameters), _SUGGESTIONS_LIMIT)),
+        suggestions=_suggested(parameters),
         received_at=sample.received_at,
     )
 
@@ -75,12 +77,24 @@ def _whole(text: str) -> str:
 
 
 def _beginning(parameters: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """The first ones of the body, and the headers, which no body pushes out."""
-    headers = [name for name in parameters if name.startswith(_HEADER)]
+    """As many of the body as there is room for, and the headers, which no body pushes out."""
+
+    def size(name: str) -> int:
+        return _ROWS_BYTES + 3 * _bytes_of(held(name)) + 2 * _bytes_of(short(parameters[name]))
+
     body = (name for name in parameters if not name.startswith(_HEADER))
-    room = max(_PARAMETERS_LIMIT - len(headers), 0)
-    for names, limit in ((body, room), (headers, _PARAMETERS_LIMIT)):
-        yield from ((name, parameters[name]) for name in _fitting(names, limit, parameters))
+    headers = (name for name in parameters if name.startswith(_HEADER))
+    first = list(_fitting(headers, size, _PARAMETERS_LIMIT, _PARAMETERS_LIMIT_BYTES // 2))
+    left = _PARAMETERS_LIMIT_BYTES - sum(map(size, first))
+    for name in (*_fitting(body, size, _PARAMETERS_LIMIT - len(first), left), *first):
+        yield name, parameters[name]
+
+
+def _suggested(parameters: Iterable[str]) -> Sequence[str]:
+    def size(name: str) -> int:
+        return _bytes_of(held(name))
+
+    return list(_fitting(_suggestions(parameters), size, _SUGGESTIONS_LIMIT, _SUGGESTIONS_LIMIT_BYTES))
 
 
 def _suggestions(parameters: Iterable[str]) -> Iterator[str]:
@@ -92,15 +106,14 @@ def _suggestions(parameters: Iterable[str]) -> Iterator[str]:
         seen |= {starred, name}
 
 
-def _fitting(names: Iterable[str], limit: int, values: Mapping[str, object] | None = None) -> Iterator[str]:
-    """The first so many that fit on a page together, without those that nobody could choose."""
-    count, left = 0, _PARAMETERS_LIMIT_BYTES
+def _fitting(names: Iterable[str], size: Callable[[str], int], limit: int, limit_bytes: int) -> Iterator[str]:
+    """The first so many that are no larger together, without those that nobody could choose."""
+    count, left = limit, limit_bytes
     for name in names:
         if len(name) > PARAMETER_LIMIT:
             continue
-        left -= _bytes_of(held(name)) + (0 if values is None else _bytes_of(short(values[name])))
-        count += 1
-        if left < 0 or count > limit:
+        count, left = count - 1, left - size(name)
+        if count < 0 or left < 0:
             return
         yield name
 

@@ -1,0 +1,116 @@
+"""Settings: API keys, users, one's own account, the audit log."""
+
+from tests.integration.config.console.browser import Browser
+from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane
+
+
+def code(admin: Browser, identifier: str) -> str:
+    return admin.page.html.partition(f'<code id="{identifier}">')[2].partition("<")[0]
+
+
+async def test_an_api_key_is_made_its_secret_shown_once_changed_and_revoked(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    await admin.open("/api-keys")
+    assert "There is no API key yet" in admin.page.text
+    await admin.press("Create", {"Name": "Portal", "Allowed addresses": "203.0.113.0/24\n\n198.51.100.7"})
+    secret = code(admin, "secret")
+    assert secret.startswith("inlet_")
+    assert admin.page.html.count(secret) == 1
+    token = await plane.call("POST", "/uauth/v2/auth/login/profile", {"apiKey": secret}, status=401)
+    assert token  # from another address than those that are allowed
+    [key] = (await plane.call("GET", "/api/v1/api-keys"))["items"]
+    path = f"/api-keys/{key['id']}"
+    for page in ("/api-keys", path, "/audit-log", "/incoming/new?auth=jwt"):
+        await admin.open(page)
+        assert "Portal" in admin.page.text
+        assert secret not in admin.page.html
+
+    await admin.open(path)
+    assert admin.page.field("Allowed addresses").value == "203.0.113.0/24\n198.51.100.7/32"
+    expiring: dict[str, str | bool] = {"Expires (UTC)": "2040-01-31T10:30", "Allowed addresses": ""}
+    await admin.press("Save", {**expiring, "INCOMING_WEBHOOK_EXECUTE: its tokens may send to integrations": False})
+    stored = await plane.call("GET", f"/api/v1{path}")
+    assert (stored["expiresAt"], stored["allowedIps"], stored["permissions"]) == ("2040-01-31T10:30:00Z", [], [])
+    await admin.press("Save", {"Name": "Renamed"})
+    assert (await plane.call("GET", f"/api/v1{path}"))["expiresAt"] == "2040-01-31T10:30:00Z"
+    await admin.press("Save", {"Expires (UTC)": "2020-01-31T10:30", "Allowed addresses": "10.0.0.1/8"}, status=400)
+    assert "must be in the future" in admin.page.text
+    assert "without bits beyond its prefix" in admin.page.text
+    assert admin.page.field("Allowed addresses").value == "10.0.0.1/8"
+    await admin.press("Save", {"Expires (UTC)": "nonsense", "Allowed addresses": ""}, status=400)
+    assert "must be a date and a time" in admin.page.text
+    await admin.press("Revoke")
+    await admin.open(path)
+    assert "Revoked" in admin.page.text
+    assert admin.page.offers() == {"Sign out"}
+
+
+async def test_a_user_is_made_with_a_password_that_is_shown_once(admin: Browser, plane: ControlPlane) -> None:
+    await admin.open("/users")
+    await admin.press("Create", {"Email address": "jane@example.com", "Publish incoming integrations": True})
+    password = code(admin, "password")
+    assert admin.page.html.count(password) == 1
+    assert "publisher" in admin.page.text
+    await plane.call("POST", "/api/v1/session", {"email": "jane@example.com", "password": password}, status=201)
+    await admin.press("Create", {"Email address": "JANE@example.com "}, status=400)
+    assert "is taken" in admin.page.text
+    assert admin.page.field("Email address").value == "JANE@example.com "
+    user_id = next(link for link in admin.page.links if link.startswith("/users/")).rpartition("/")[2]
+    await admin.open(f"/users/{user_id}")
+    await admin.press("Save", {"New password": "short"}, status=400)
+    assert "must have at least 12 characters" in admin.page.text
+    await admin.press("Save", {"New password": "a longer password", "Access Automation Hub": False})
+    assert (await plane.call("GET", f"/api/v1/users/{user_id}"))["permissions"] == [
+        "INTEGRATIONS_READ", "INTEGRATIONS_WRITE", "INTEGRATIONS_PUBLISH"
+    ]  # fmt: skip
+    await plane.call("POST", "/api/v1/session", {"email": "jane@example.com", "password": password}, status=401)
+    await admin.press("Delete")
+    assert "jane@example.com" not in admin.page.text
+
+
+async def test_the_last_administrator_stays_one(admin: Browser) -> None:
+    await admin.open("/users")
+    [mine] = [link for link in admin.page.links if link.startswith("/users/")]
+    await admin.open(mine)
+    await admin.press("Save", {"Administrate: API keys, users, audit log": False}, status=409)
+    assert "Nobody would be left" in admin.page.text
+    assert not admin.page.field("Administrate: API keys, users, audit log").is_on
+    await admin.open(mine)
+    await admin.press("Delete", status=409)
+    assert "Nobody would be left" in admin.page.text
+
+
+async def test_who_changes_the_password_signs_in_with_it(admin: Browser) -> None:
+    await admin.open("/account")
+    assert EMAIL in admin.page.text
+    await admin.press("Change", {"Current password": PASSWORD, "New password": "another long one"})
+    assert admin.path == "/sign-in"
+    assert "The password is changed. Sign in with it." in admin.page.text
+    await admin.open("/incoming")
+    assert admin.path == "/sign-in"
+    await admin.sign_in(password="another long one")
+    assert admin.path == "/incoming"
+
+
+async def test_the_audit_log_tells_what_was_changed_and_hides_secrets(admin: Browser, plane: ControlPlane) -> None:
+    auth = {"kind": "meta", "appSecret": "app-secret-4711", "verifyToken": "verify-token-4712"}
+    integration_id = await plane.create_integration("First name", auth=auth)
+    await plane.call("PATCH", f"/api/v1/integrations/{integration_id}", {"name": "<b>Second</b> name"})
+    await plane.create_integration("Another one")
+    await admin.open(f"/audit-log?subject={integration_id}")
+    assert "Integration <b>Second</b> name changed" in admin.page.text
+    assert 'draft.name "First name" "<b>Second</b> name"' in admin.page.text
+    assert "***" in admin.page.text
+    assert "4711" not in admin.page.text
+    assert "Another one" not in admin.page.text
+    await admin.press("Show", {"What was changed": "user"})
+    assert "Nothing yet." in admin.page.text
+    await admin.press("Show", {"What was changed": "integration"})
+    assert "Another one" in admin.page.text
+    for _ in range(50):
+        await plane.create_integration("Filling")
+    await admin.open("/audit-log?kind=integration")
+    assert "First name" not in admin.page.text
+    await admin.open("/audit-log" + next(link for link in admin.page.links if "cursor=" in link))
+    assert "First name" in admin.page.text

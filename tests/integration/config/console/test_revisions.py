@@ -1,0 +1,87 @@
+"""Two people at one thing: nobody overwrites what they have not seen."""
+
+from tests.integration.config.console.browser import Browser
+from tests.integration.config.control_plane import ControlPlane
+
+OUTDATED = "Somebody has changed this since you opened it, so nothing is saved."
+
+
+async def test_a_form_of_an_outdated_integration_is_kept_and_overwrites_nothing(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    integration_id = await plane.create_integration()
+    path = f"/api/v1/integrations/{integration_id}"
+    for button in ("Save", "Save & publish", "Apply", "Retrieve data"):
+        await admin.open(f"/incoming/{integration_id}")
+        await plane.call("PATCH", path, {"name": f"Changed before {button}"})
+        for _ in range(2):  # and not with the second try either
+            await admin.press(button, {"Name": "Typed", "Others, by name": "body.a"}, status=412)
+            assert OUTDATED in admin.page.text
+            assert f"/incoming/{integration_id}" in admin.page.links
+            assert admin.page.field("Name").value == "Typed"
+        stored = await plane.call("GET", path)
+        assert (stored["name"], stored["state"], stored["deduplication"]) == (f"Changed before {button}", "draft", None)
+    await admin.open(f"/incoming/{integration_id}")
+    await admin.press("Save", {"Name": "Typed"})
+    assert (await plane.call("GET", path))["name"] == "Typed"
+
+
+async def test_a_form_of_an_outdated_business_event_is_kept_and_overwrites_nothing(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    event_id = await plane.create_business_event(await plane.create_integration())
+    path = f"/api/v1/business-events/{event_id}"
+    await admin.open(f"/business-events/{event_id}")
+    await plane.call("PATCH", path, {"name": "Changed"})
+    await admin.press("+ Condition", {"Name": "Typed"})
+    await admin.press("Test", {"Parameter": "nowhere", "Body of a request": "{}"}, status=400)
+    for _ in range(2):
+        await admin.press("Save", {"Parameter": "body.a", "Value": "typed"}, status=412)
+        assert OUTDATED in admin.page.text
+        assert (admin.page.field("Name").value, admin.page.field("Value").value) == ("Typed", "typed")
+    stored = await plane.call("GET", path)
+    assert (stored["name"], stored["where"]) == ("Changed", {})
+
+
+async def test_a_form_of_an_outdated_api_key_is_kept_and_overwrites_nothing(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    key = await plane.call("POST", "/api/v1/api-keys", {"name": "Portal"}, status=201)
+    path = f"/api/v1/api-keys/{key['id']}"
+    await admin.open(f"/api-keys/{key['id']}")
+    await plane.call("PATCH", path, {"name": "Changed"})
+    for _ in range(2):
+        await admin.press("Save", {"Name": "Typed"}, status=412)
+        assert OUTDATED in admin.page.text
+        assert admin.page.field("Name").value == "Typed"
+    assert (await plane.call("GET", path))["name"] == "Changed"
+
+
+async def test_what_is_done_to_an_outdated_state_is_not_done(admin: Browser, plane: ControlPlane) -> None:
+    integration_id = await plane.create_integration()
+    event_id = await plane.create_business_event(integration_id)
+    path = f"/api/v1/integrations/{integration_id}"
+    await plane.call("POST", f"{path}/publish")
+    await plane.call("PATCH", path, {"name": "Draft"})
+    for button in ("Unpublish", "Discard draft"):
+        await admin.open(f"/incoming/{integration_id}")
+        await plane.call("PATCH", path, {"name": f"Changed before {button}"})
+        await admin.press(button, status=412)
+        assert "It has changed in the meantime" in admin.page.text
+        assert f"/incoming/{integration_id}" in admin.page.links
+    stored = await plane.call("GET", path)
+    assert (stored["state"], stored["name"]) == ("published", "Changed before Discard draft")
+
+    for name in ("integration", "business-event"):
+        there = f"/incoming/{integration_id}" if name == "integration" else f"/business-events/{event_id}"
+        await admin.open(f"{there}/delete")
+        rest = path if name == "integration" else f"/api/v1/business-events/{event_id}"
+        await plane.call("PATCH", rest, {"name": "Changed again"})
+        confirmed: dict[str, str | bool] = {"Delete them too": True} if name == "integration" else {}
+        await admin.press("Delete", confirmed, status=412)
+        assert "Changed again" in admin.page.text
+        await plane.call("GET", rest)
+    await admin.open(f"/business-events/{event_id}")
+    await plane.call("PATCH", f"/api/v1/business-events/{event_id}", {"name": "Once more"})
+    await admin.press("Pause", status=412)
+    assert (await plane.call("GET", f"/api/v1/business-events/{event_id}"))["state"] == "active"
