@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from libs import topics
-from libs.clients import start_whole
+from libs.clients import start_whole, stop_whole
 from libs.messages import RefusedSample, Sample
 from services.config.definitions import Clock
 from services.config.errors import UnavailableError
@@ -66,7 +66,7 @@ class SampleReader:
                 values = [record.value for batch in batches.values() for record in batch]
                 await self._note([sample for value in values if (sample := _decoded(value)) is not None])
         finally:
-            await consumer.stop()
+            await stop_whole(consumer.stop)
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         """Begin at what may be of a capture that is still armed."""

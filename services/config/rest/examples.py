@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs import messages
+from libs import messages, topics
 from libs.activity import Input
 from services.config import drafts
 from services.config.api_keys import ApiKeyChanges, NewApiKey
@@ -117,7 +117,7 @@ _CONDITION: Final = business_events.ConditionAnswer(
     matched=False,
     reason="different value",
 )
-_PLACE: Final = activity.PlaceAnswer(topic="inlet.events", partition=7, offset=42)
+_PLACE: Final = activity.PlaceAnswer(topic=topics.EVENTS, partition=7, offset=42)
 _ENTRY: Final = activity.EntryAnswer(
     id=ID,
     at=_CREATED,
