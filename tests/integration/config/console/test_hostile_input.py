@@ -56,7 +56,7 @@ async def test_what_is_stored_is_shown_as_text_on_every_page(
 
 async def test_what_is_in_an_address_is_shown_as_text(admin: Browser) -> None:
     for path in ("/incoming", "/business-events/new", "/audit-log", "/sign-in", "/business-events", "/nowhere"):
-        for name in ("q", "next", "kind", "subject", "notice", "open", "integration", "auth", "cursor"):
+        for name in ("q", "next", "kind", "subject", "notice", "open", "integration", "auth", "cursor", "event"):
             answer = await admin.client.get(path, params={name: SCRIPT})
             assert answer.status_code in {200, 400, 404}
             assert "<script>alert" not in answer.text
@@ -82,7 +82,7 @@ NAMES = [
     ),
     *("kind", "intent", "revision", "integrationId", "body", "headers", "kind:0", "kind:0.0", "param:0.0", "to:0.0"),
     *("operator:0.0", "value:0.0", "case:0.0", "email", "password", "currentPassword", "permission", "expiresAt"),
-    *("allowedIps", "execute", "next", "withBusinessEvents", "splitBatches", "keepPrevious"),
+    *("allowedIps", "execute", "next", "timeZone", "withBusinessEvents", "splitBatches", "keepPrevious"),
 ]
 INTENTS = [
     "",
@@ -111,7 +111,7 @@ async def test_no_field_of_any_form_makes_an_error_of_ours(admin: Browser, plane
         ids = {"incoming": integration_id, "business-events": event_id, "api-keys": key_id, "users": user_id}
         rows = {"kind:0": "all", "kind:0.0": "condition", "intent": INTENTS[number % len(INTENTS)]}
         for path in routes:
-            there = path.format(id=ids[path.split("/")[1]])
+            there = path.format(id=ids.get(path.split("/")[1]))
             for fields in (dict.fromkeys(NAMES, value), {**dict.fromkeys(NAMES, value), **rows}):
                 given = {**fields, "csrf": mark, "integrationId": integration_id if fields is rows else value}
                 answer = await admin.client.post(there, data=given, follow_redirects=False)
@@ -120,7 +120,7 @@ async def test_no_field_of_any_form_makes_an_error_of_ours(admin: Browser, plane
 
 async def test_no_part_of_an_address_makes_an_error_of_ours(admin: Browser, plane: ControlPlane) -> None:
     pages = [path.format(id=SOME_ID) for method, path in console_routes(plane) if method == "GET"]
-    names = ("q", "next", "kind", "subject", "notice", "open", "integration", "auth", "cursor")
+    names = ("q", "next", "kind", "subject", "notice", "open", "integration", "auth", "cursor", "event")
     for path in [*pages, "/incoming/%00", "/incoming/x", "/%ff", "/incoming/../../etc"]:
         for value in ("", "%00", "%ff", "x" * 2000, "%ed%a0%80", "-1", SOME_ID, "'"):
             answer = await admin.client.get(f"{path}?{'&'.join(f'{name}={value}' for name in names)}")
