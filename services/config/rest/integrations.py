@@ -30,6 +30,10 @@ WithBusinessEvents = Annotated[
     ),
 ]
 
+Search = Annotated[
+    str, QueryParameter(name="search", description="Only those with this text in their name, or in their id.")
+]
+
 
 class MetaAuthAnswer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="meta", rename="camel"):
     """The secrets themselves are write-only."""
@@ -108,9 +112,10 @@ async def page(
     ingress_url: NamedDependency[IngressUrl],
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
+    search: Search = "",
 ) -> IntegrationsAnswer:
     """The newest first."""
-    found = await integrations.page(identity, limit, before(cursor))
+    found = await integrations.page(identity, limit, before(cursor), search.strip())
     return IntegrationsAnswer(items=[_answer(one, ingress_url) for one in found.items], next_cursor=found.next_cursor)
 
 
