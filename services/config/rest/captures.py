@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
 from litestar import Router, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
+from msgspec.structs import replace
 
 from libs.messages import Sample
 from libs.parameters import flatten
@@ -20,6 +21,10 @@ from services.config.definitions import Capture, Time
 from services.config.errors import RequestError, UnavailableError
 from services.config.identity import Identity, Permission
 from services.config.rest.requests import ApiRequest, check_permissions, needs
+
+WithSample = Annotated[
+    bool, QueryParameter(name="withSample", description="Whether the sample comes along, which may be large.")
+]
 
 _POLL_S: Final = 0.5
 _PING_EVERY: Final = 30
@@ -111,6 +116,7 @@ async def stream(
     accounts: NamedDependency[Accounts],
     captures: NamedDependency[Captures],
     stopping: NamedDependency[asyncio.Event],
+    with_sample: WithSample = True,  # noqa: FBT002  a query parameter
 ) -> ServerSentEvent:
     """Server-sent events named `capture`, each with the capture as data, at every change until it is over.
 
@@ -125,7 +131,8 @@ async def stream(
             capture, state = now
             if (marks := (capture.generation, state, len(capture.refused))) != seen:
                 seen, quiet = marks, 0
-                data = msgspec.json.encode(_answer(capture, state)).decode()
+                shown = capture if with_sample else replace(capture, sample=None)
+                data = msgspec.json.encode(_answer(shown, state)).decode()
                 yield ServerSentEventMessage(data=data, event="capture")
             elif (quiet := quiet + 1) % _PING_EVERY == 0:
                 yield ServerSentEventMessage(comment="still here")

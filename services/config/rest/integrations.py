@@ -25,6 +25,10 @@ WithBusinessEvents = Annotated[
     ),
 ]
 
+Search = Annotated[
+    str, QueryParameter(name="search", description="Only those with this text in their name, or in their id.")
+]
+
 
 def integration_router() -> Router:
     handlers = [create, page, read, change, remove, publish, unpublish, discard_draft]
@@ -38,10 +42,11 @@ async def create(data: JSONBody[NewIntegration], desk: ThisDesk) -> Tagged[Integ
 
 
 @get("/", opt=needs(Permission.INTEGRATIONS_READ), summary="List the integrations")
-async def page(desk: ThisDesk, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> IntegrationsAnswer:
+async def page(
+    desk: ThisDesk, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, search: Search = ""
+) -> IntegrationsAnswer:
     """The newest first."""
-    found = await desk.integrations.page(desk.by, limit, before(cursor))
-    return await desk.page(found)
+    return await desk.page(await desk.integrations.page(desk.by, limit, before(cursor), search.strip()))
 
 
 @get("/{integration_id:uuid}", opt=needs(Permission.INTEGRATIONS_READ), summary="Read an integration")

@@ -166,6 +166,9 @@ async def test_a_stream_tells_every_change_and_ends_with_the_capture(live: Contr
     last = json.loads(events[-1])
     assert last["state"] == "received"
     assert last["sample"]["body"]["complaint"]["id"] == 12345678901234567890
+    short = await live.client.get(f"{path_of(integration_id)}/stream", params={"withSample": "false"})
+    assert '"state":"received"' in short.text
+    assert '"sample":null' in short.text
 
 
 async def test_a_filter_is_tried_on_the_captured_sample(live: ControlPlane, kafka: str) -> None:

@@ -99,3 +99,21 @@ async def test_a_full_last_page_has_no_next_one(plane: ControlPlane) -> None:
         await plane.create_integration()
     page = await plane.call("GET", "/api/v1/integrations?limit=2")
     assert (len(page["items"]), page["nextCursor"]) == (2, None)
+
+
+async def test_the_list_is_searched_by_a_text_in_the_name_or_the_id(plane: ControlPlane) -> None:
+    path = "/api/v1/integrations"
+    made = {name: await plane.create_integration(name) for name in ("Complaints", "Łódź till", "Parcels")}
+
+    async def found(**query: str) -> list[str]:
+        answer = await plane.client.get(path, params=query)
+        return [one["name"] for one in answer.json()["items"]]
+
+    assert await found(search=" COMPL ") == ["Complaints"]
+    assert await found(search="łÓDŹ") == ["Łódź till"]
+    assert await found(search=made["Parcels"][-12:]) == ["Parcels"]
+    assert await found(search="%") == []
+    assert await found(search="") == ["Parcels", "Łódź till", "Complaints"]
+    assert await found(search="l", limit="1") == ["Parcels"]
+    first = (await plane.client.get(path, params={"search": "l", "limit": "2"})).json()
+    assert await found(search="l", limit="2", cursor=first["nextCursor"]) == ["Complaints"]
