@@ -20,6 +20,8 @@ ACTIVITY: Final = "inlet.activity"
 RECORD_LIMIT_BYTES: Final = 20 * 1024 * 1024
 
 
+# Requests and events outlive the deduplication window, so that the window can be rebuilt from them.
+EVENTS_KEPT: Final = timedelta(days=8)
 # A dead letter is a record of any size with its cause in further headers.
 _DEAD_LETTER_LIMIT_BYTES: Final = RECORD_LIMIT_BYTES + 64 * 1024
 
@@ -38,10 +40,9 @@ _COMPACT: Final = {
     "delete.retention.ms": str(timedelta(days=1) // timedelta(milliseconds=1)),
 }
 
-# Requests and events outlive the deduplication window, so that the window can be rebuilt from them.
 TOPICS: Final = {
-    REQUESTS: _retain(timedelta(days=8)),
-    EVENTS: _retain(timedelta(days=8)),
+    REQUESTS: _retain(EVENTS_KEPT),
+    EVENTS: _retain(EVENTS_KEPT),
     TRIGGERS: _retain(timedelta(days=7)),
     DEFINITIONS: _COMPACT,
     SAMPLES: _retain(timedelta(hours=1)),

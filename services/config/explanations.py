@@ -34,8 +34,7 @@ from services.config.store.scope import Scope, Workspaces
 _NOT_FOUND: Final = "There is no such event, or it is not kept any more."
 # The year 9000: there are ids of times that no calendar has.
 _NEVER_MS: Final = 221_845_392_000_000
-# As long as `libs.topics` keeps events, and as much as clocks may differ.
-_KEPT: Final = timedelta(days=8)
+# As much as clocks may differ.
 _AHEAD: Final = timedelta(minutes=5)
 
 
@@ -106,7 +105,7 @@ class Explanations:
             found = await recent.find(
                 scope.connection, scope.workspace.id, event_id, at=at, integration_id=integration_id
             )
-            is_kept = at is not None and scope.now - _KEPT <= at <= scope.now + _AHEAD
+            is_kept = at is not None and scope.now - topics.EVENTS_KEPT <= at <= scope.now + _AHEAD
         if found is not None:
             return await self._explain(by, await self._read(by, found))
         if not is_kept:

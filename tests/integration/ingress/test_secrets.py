@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from deploy.local.process import Process
 from libs import topics
+from libs.activity import IngressReport, decode_report
 from libs.messages import Capture, Integration, JwtAuth, NoAuth, RateLimit
 from tests.eventually import eventually
 from tests.integration.ingress.senders import APP_SECRET, BODY_LIMIT_BYTES, KEY, KINDS, OTHER_KEY, REQUESTS, TEXTS, Sent
@@ -26,7 +28,7 @@ from tests.unit.ingress.credentials import api_key, meta_auth, signing_key
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NORMALIZER = "inlet.normalizer"
-SEEN = (topics.REQUESTS, topics.EVENTS, topics.SAMPLES, topics.DEAD_LETTERS)
+SEEN = (topics.REQUESTS, topics.EVENTS, topics.SAMPLES, topics.ACTIVITY, topics.DEAD_LETTERS)
 # Of an integration of one kind: as it is, published with a capture, or a draft with a capture.
 SITUATIONS = ("published", "captured", "draft")
 STEPS = st.lists(
@@ -50,6 +52,7 @@ class Door:
         self._generation = 0
         self._integrations: dict[tuple[str, str], Integration] = {}
         self._samples = 0
+        self._told = 0
 
     async def set_up(self) -> None:
         """Define the integrations and keys, and one that is named in the log because it cannot be used."""
@@ -77,6 +80,8 @@ class Door:
         answer = await self._request(sent, situation, query)
         assert answer.status_code == sent.status, (sent, answer.text)
         self._samples += situation != "published" and sent.method != "GET"
+        is_request = situation != "draft" and sent.method != "GET"
+        self._told += is_request or sent.status != HTTPStatus.OK
 
     async def plant(self) -> None:
         """One request to each that takes any, with what is no secret in its place."""
@@ -84,6 +89,8 @@ class Door:
             body = b'{"name": "%s"}' % self.planted.encode()
             headers = {"content-type": "application/json", "x-form-id": self.planted}
             await self.send(Sent("open", 200, headers, body), situation, Secret.around(""))
+        named = {"content-type": self.planted}
+        await self.send(Sent("open", 415, named), "published", Secret.around(""))
         query = {"hub.mode": "subscribe", "hub.verify_token": "a token of the owner's choice"}
         asked = Sent("meta", 200, {}, b"", "GET", query | {"hub.challenge": self.planted})
         await self.send(asked, "published", Secret.around(""))
@@ -94,7 +101,15 @@ class Door:
         async def all_samples() -> bool:
             return len(await self._seen[topics.SAMPLES].read_to_the_end()) >= self._samples
 
+        async def all_told() -> bool:
+            records = await self._seen[topics.ACTIVITY].read_to_the_end()
+            ours = {one.id for one in self._integrations.values()}
+            reports = [decode_report(record.value) for record in records]
+            told = [one for one in reports if isinstance(one, IngressReport) and one.integration_id in ours]
+            return sum(one.accepted + one.duplicates + one.rejected for one in told) >= self._told
+
         await eventually(all_samples, said="a sample is missing")
+        await eventually(all_told, said="a request is not told of")
         await wait_until_consumed(self._ingress.kafka, topics.REQUESTS, NORMALIZER)
         records = {name: await reader.read_to_the_end() for name, reader in self._seen.items()}
         dead_letters = records.pop(topics.DEAD_LETTERS)
