@@ -123,7 +123,7 @@ async def test_a_role_is_offered_all_that_it_may_do_and_nothing_else(
         fresh = {link for link in links if link not in {"", "/"} and not link.startswith("/api/")}
         waiting += sorted(fresh - seen - set(waiting))
     offered -= {("GET", "/api/v1/integrations/{id}/capture")}
-    assert offered == allowed(role) - {("GET", "/"), ("GET", "/sign-in"), ("POST", "/sign-in")}
+    assert offered == allowed(role) - {("GET", "/sign-in"), ("POST", "/sign-in")}
 
 
 async def _fill(plane: ControlPlane) -> None:
