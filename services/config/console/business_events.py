@@ -16,7 +16,7 @@ from services.config.console.captured import shown_capture
 from services.config.console.filter_form import Group, Row
 from services.config.console.forms import Form, convert, revision_in
 from services.config.console.incoming import READ, WRITE
-from services.config.console.paging import cursor_in
+from services.config.console.paging import cursor_in, id_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit
 from services.config.definitions import BusinessEvent, Integration
@@ -37,7 +37,8 @@ async def list_page(
     request: ApiRequest,
     visit: NamedDependency[Visit],
 ) -> Response[str]:
-    integration_id = request.query_params.get("integration")
+    asked = request.query_params.get("integration")
+    integration_id = id_in(asked) if asked else None
     cursor = cursor_in(request)
     found = await visit.control.business_events.page(visit.identity, _PAGE_SIZE, cursor, integration_id)
     names = await visit.control.integrations.names(visit.identity, {one.integration_id for one in found.items})
@@ -56,11 +57,11 @@ async def new_page(
     visit: NamedDependency[Visit],
 ) -> Response[str]:
     chosen = request.query_params.get("integration")
-    if chosen is None:
+    if not chosen:
         search = request.query_params.get("q", "").strip()
         integrations = await visit.control.integrations.page(visit.identity, _CHOICES, cursor_in(request), search)
         return visit.page("choose_integration.html", integrations=integrations, search=search)
-    integration = await visit.control.integrations.get(visit.identity, chosen)
+    integration = await visit.control.integrations.get(visit.identity, id_in(chosen))
     return await _show(visit, integration, Builder(tree=Group(parts=(Row(),))))
 
 
@@ -69,7 +70,7 @@ async def create(
     visit: NamedDependency[Visit],
     form: NamedDependency[Form],
 ) -> Response[str] | Redirect:
-    integration = await visit.control.integrations.get(visit.identity, form.text("integrationId"))
+    integration = await visit.control.integrations.get(visit.identity, id_in(form.text("integrationId")))
     if form.intent != "save":
         return await _worked_on(visit, form, integration)
     sent = builder.read(form)

@@ -1,6 +1,5 @@
 """Pages: Automation Hub > Incoming. The list, an integration with its sections, and what can be done with it."""
 
-from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -23,7 +22,6 @@ from services.config.rest.requests import ApiRequest, needs
 from services.config.rules import uncovered_headers
 
 _PAGE_SIZE: Final = 50
-_KEYS_LIMIT: Final = 200
 
 READ: Final = needs(Permission.INTEGRATIONS_READ)
 WRITE: Final = needs(Permission.INTEGRATIONS_WRITE)
@@ -212,7 +210,7 @@ async def _new(visit: Visit, fields: IntegrationForm, error: RequestError | None
         "new_integration.html",
         error,
         fields=fields,
-        api_keys=await usable_keys(visit),
+        api_keys=await visit.usable_keys(fields.api_key_id),
         auth_names=AUTH_NAMES,
     )
 
@@ -246,14 +244,8 @@ async def _show(
         url=visit.control.ingress_url.of(integration.id),
         login_url=f"{visit.control.config_url}/uauth/v2/auth/login/profile",
         open_section=open_section,
-        api_keys=await usable_keys(visit),
+        api_keys=await visit.usable_keys(shown.api_key_id),
         listeners=await visit.control.business_events.page(visit.identity, _PAGE_SIZE, None, integration.id),
         auth_names=AUTH_NAMES,
         hash_header=HASH_HEADER,
     )
-
-
-async def usable_keys(visit: Visit) -> Sequence[tuple[str, str]]:
-    """The API keys to choose from, the newest first: id, and name with the beginning of the secret."""
-    keys = await visit.control.api_keys.usable(visit.identity)
-    return [(key.id, f"{key.name} ({key.prefix}…)") for key in reversed(keys[-_KEYS_LIMIT:])]

@@ -1,4 +1,4 @@
-"""The page of a list that an address asks for."""
+"""What an address, or a form, names by an id: the page of a list, or a thing."""
 
 from uuid import UUID
 
@@ -13,7 +13,16 @@ def cursor_in(request: ApiRequest) -> str | None:
         NotFoundError: it is no id.
     """
     text = request.query_params.get("cursor")
+    return id_in(text) if text else None
+
+
+def id_in(text: str) -> str:
+    """The id that a text is.
+
+    Raises:
+        NotFoundError: it is none, so there is nothing that has it.
+    """
     try:
-        return str(UUID(text)) if text else None
+        return str(UUID(text))
     except ValueError as error:
-        raise NotFoundError("There is no such page.") from error
+        raise NotFoundError("There is nothing with this id.") from error

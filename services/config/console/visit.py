@@ -1,5 +1,8 @@
 """A request of somebody who is signed in: who it is, what they see, and the rules that they work with."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from litestar import Response
 from msgspec import Struct
 
@@ -19,6 +22,8 @@ from services.config.rest.errors import STATUSES
 from services.config.rest.integration_answers import IngressUrl
 from services.config.users import Users
 from services.config.workspace import OwnWorkspace
+
+_KEYS_LIMIT: Final = 200
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -52,3 +57,10 @@ class Visit(Struct, frozen=True, kw_only=True):
         faults = Faults(error.faults or [Fault("", error.message)])
         outdated = isinstance(error, OutdatedError)
         return self.view.page(template, STATUSES[type(error)], **context | {"faults": faults, "outdated": outdated})
+
+    async def usable_keys(self, chosen: str) -> Sequence[tuple[str, str]]:
+        """The API keys to choose from, the newest first and with the chosen one: id, and name with the prefix."""
+        keys = await self.control.api_keys.usable(self.identity)
+        older, newest = keys[:-_KEYS_LIMIT], keys[-_KEYS_LIMIT:]
+        shown = [*(key for key in older if key.id == chosen), *newest]
+        return [(key.id, f"{key.name} ({key.prefix}…)") for key in reversed(shown)]

@@ -155,7 +155,15 @@ document.addEventListener("invalid", (event) => {
   for (let part = event.target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
 }, true);
 
+// A page that is loaded again does not say once more what was done.
+function forgetNotice() {
+  const here = new URL(location.href);
+  here.searchParams.delete("notice");
+  if (here.href !== location.href) history.replaceState(history.state, "", here);
+}
+
 localTimes();
 followCapture();
 countChoices();
 sayWhatIsNew(document);
+forgetNotice();

@@ -114,3 +114,19 @@ async def test_the_audit_log_tells_what_was_changed_and_hides_secrets(admin: Bro
     assert "First name" not in admin.page.text
     await admin.open("/audit-log" + next(link for link in admin.page.links if "cursor=" in link))
     assert "First name" in admin.page.text
+
+
+async def test_the_key_of_an_integration_can_be_chosen_however_many_there_are(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    made = [await plane.call("POST", "/api/v1/api-keys", {"name": f"Key {n}"}, status=201) for n in range(202)]
+    integration_id = await plane.create_integration(auth={"kind": "jwt", "apiKeyId": made[0]["id"]})
+    await admin.open(f"/incoming/{integration_id}")
+    field = admin.page.field("API key")
+    assert (field.value, len(field.options)) == (made[0]["id"], 202)
+    assert field.options[1] == made[-1]["id"]
+    assert "revoked or expired" not in admin.page.text
+    await plane.call("DELETE", f"/api/v1/api-keys/{made[0]['id']}", status=204)
+    await admin.open(f"/incoming/{integration_id}")
+    assert admin.page.field("API key").value == made[0]["id"]
+    assert "A key that is revoked or expired" in admin.page.text
