@@ -4,6 +4,7 @@ With a Docker engine the shared ones are containers, without one the same local 
 """
 
 import asyncio
+import gc
 import os
 import re
 import secrets
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +33,20 @@ COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
 T = TypeVar("T")
 
 OWNER = "inlet"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, T, T]:
+    """Collect no garbage while a failure is written down.
+
+    An error that nobody has read is logged when it is collected. If that parses source while pytest parses source,
+    Python 3.11 fails with a SystemError (python/cpython#106905), and that ends the whole run.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.fixture
@@ -57,7 +72,7 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 
 @pytest.fixture(scope="session")
-def postgres_folder(wants_postgres: None) -> Iterator[Path]:  # noqa: ARG001  it skips
+def postgres_folder() -> Iterator[Path]:
     """A folder that the user whom PostgreSQL runs as can reach, as those of pytest are not."""
     with tempfile.TemporaryDirectory(prefix="inlet-postgres-") as folder:
         Path(folder).chmod(0o711)
@@ -93,13 +108,6 @@ async def private_redis(tmp_path: Path) -> AsyncIterator[Process]:
     """A Redis of this test's own: stop, kill, suspend and start it again on the same port and data."""
     async with or_skip(redis_server(tmp_path)) as process:
         yield process
-
-
-@pytest.fixture(scope="session")
-def wants_postgres() -> None:
-    """Tests on PostgreSQL are run on demand, see CONTRIBUTING."""
-    if not os.environ.get("INLET_TEST_POSTGRESQL"):
-        pytest.skip("INLET_TEST_POSTGRESQL is not set")
 
 
 @asynccontextmanager
