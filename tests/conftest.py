@@ -4,6 +4,7 @@ With a Docker engine the shared ones are containers, without one the same local 
 """
 
 import asyncio
+import gc
 import os
 import re
 import secrets
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +33,20 @@ COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
 T = TypeVar("T")
 
 OWNER = "inlet"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, T, T]:
+    """Collect no garbage while a failure is written down.
+
+    An error that nobody has read is logged when it is collected. If that parses source while pytest parses source,
+    Python 3.11 fails with a SystemError (python/cpython#106905), and that ends the whole run.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

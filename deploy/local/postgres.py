@@ -22,7 +22,7 @@ _UNPRIVILEGED: Final = ("postgres", "nobody")
 _INITDB: Final = ("--username", SUPERUSER, "--auth", "trust", "--no-locale", "--encoding", "UTF8", "--no-sync")
 
 # Nothing has to outlive the machine. A crash of the server alone loses nothing.
-SETTINGS: Final = {"fsync": "off", "max_connections": "200"}
+SETTINGS: Final = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
 async def postgres_process(state: Path, port: int) -> Process:

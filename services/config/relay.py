@@ -7,8 +7,8 @@
 5. Publish them in this order, with the producer of 2 and no other, and wait until Kafka has acknowledged all of them.
 6. Only then delete exactly these rows.
 
-A failure anywhere lets the lock go and goes back to 1, and then the rows are read anew, so nothing is passed over and
-nothing overtakes.
+A failure anywhere lets the lock go and begins anew at 1, so a process that reaches Kafka takes over from one that does
+not, and the rows are read anew: nothing is passed over and nothing overtakes.
 Were they read before the fence, another relay could publish them and a tombstone in between: what was deleted would
 come back. With a fence that is older than the rows, Kafka refuses them instead.
 A crash between 5 and 6 publishes again what is there already, which leaves the last state of each key as it is.
@@ -36,6 +36,8 @@ _BATCH: Final = 100
 _POLL_S: Final = 0.2
 _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 5.0
+_PUBLISHES: Final = "publishes the definitions"
+_STANDS_BY: Final = "stands by and does not publish the definitions"
 
 
 class Relay:
@@ -68,46 +70,45 @@ class Relay:
         while True:
             self._workspaces.committed.clear()
             try:
-                waiting = await self._relay_batch() if await self._is_our_turn() else 0
+                waiting = await self._relay_in_turn()
             except (PublishError, UnavailableError) as error:
-                self._topic_checked = False
+                await self._let_go()
                 if not retry_s:
                     log.warning("definitions are stored but cannot be published, trying on: %s", error)
                 retry_s = min(max(2 * retry_s, _FIRST_RETRY_S), _LAST_RETRY_S)
-                await self._let_go()  # another process may reach Kafka where this one does not
                 await asyncio.sleep(retry_s)
                 continue
-            if retry_s:
+            if retry_s and self._is_active:
                 log.info("definitions are published again")
-            retry_s = 0.0
+                retry_s = 0.0
             if not waiting:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_S):  # wait_for would lose a cancellation that comes with the event
                         await self._workspaces.committed.wait()
 
-    async def _is_our_turn(self) -> bool:
-        """Whether this process has the lock. When it has not, its producer is gone, so that it fences nobody."""
-        try:
-            is_ours = self._lock is None or await self._lock.is_ours()
-        except UnavailableError:
-            self._stand_by()
-            raise
-        if not is_ours:
-            self._stand_by()
-        elif not self._is_active:
-            self._is_active = True
-            log.info("this process publishes the definitions")
-        return is_ours
+    async def _relay_in_turn(self) -> int:
+        """Relay the oldest rows if this process has the lock; how many are left for it."""
+        is_ours = self._lock is None or await self._lock.is_ours()
+        if is_ours:
+            waiting = await self._relay_batch()
+        else:
+            waiting = 0
+            self._disconnect()
+            telemetry.OUTBOX_PENDING.set(0)  # to be counted by the one that has it
+        if is_ours is not self._is_active:
+            self._is_active = is_ours
+            log.info("this process %s", _PUBLISHES if is_ours else _STANDS_BY)
+        return waiting
 
     async def _let_go(self) -> None:
+        """Leave the publishing to whichever process has the lock next."""
+        self._disconnect()
         if self._lock is not None:
             await self._lock.release()
 
-    def _stand_by(self) -> None:
-        if self._is_active is not False:
-            log.info("this process stands by and does not publish the definitions")
-            telemetry.OUTBOX_PENDING.set(0)  # to be counted by the one that does
-        self._is_active = self._topic_checked = False
+    def _disconnect(self) -> None:
+        """Without its producer this process fences nobody."""
+        self._topic_checked = False
         self._publisher.discard()
 
     async def _relay_batch(self) -> int:

@@ -159,13 +159,19 @@ def _engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 those of S
 
 
 def _postgresql(url: URL) -> AsyncEngine:
+    """Each statement sees what is committed by then, whatever the server's default is.
+
+    Who has waited for the lock of a workspace must read what the one before has written (see `store.scope`).
+    """
     limits = {"timeout": _CONNECT_WITHIN_S, "command_timeout": _ANSWER_WITHIN_S}
-    return _engine(url, pool_pre_ping=True, pool_timeout=_ANSWER_WITHIN_S, connect_args=limits)
+    options = {"pool_pre_ping": True, "pool_timeout": _ANSWER_WITHIN_S, "isolation_level": "READ COMMITTED"}
+    return _engine(url, connect_args=limits, **options)
 
 
 def _postgresql_apart(url: URL) -> AsyncEngine:
     """For connections that are used once and for long."""
-    return _engine(url, poolclass=NullPool, connect_args={"timeout": _CONNECT_WITHIN_S})
+    connect = {"timeout": _CONNECT_WITHIN_S}
+    return _engine(url, poolclass=NullPool, connect_args=connect, isolation_level="READ COMMITTED")
 
 
 def _sqlite(url: URL) -> AsyncEngine:

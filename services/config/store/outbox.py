@@ -26,8 +26,9 @@ class Outbox:
     async def pending(self, limit: int) -> tuple[int, list[Pending]]:
         """How many records wait, and the oldest of them in their order."""
         async with self._database.reading() as connection:
-            count = await connection.scalar(select(func.count()).select_from(outbox))
             rows = await connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))
+            # After the rows, so that it includes them: on PostgreSQL each statement sees what is committed by then.
+            count = await connection.scalar(select(func.count()).select_from(outbox))
             return count or 0, [Pending(*row) for row in rows]
 
     async def remove(self, records: Sequence[Pending]) -> None:

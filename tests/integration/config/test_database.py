@@ -15,6 +15,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
 from libs.messages import Deduplication
 from services.config.accounts import Accounts
+from services.config.definitions import BusinessEvent
 from services.config.errors import InvalidError, UnavailableError
 from services.config.identity import ROLES, Workspace
 from services.config.passwords import Passwords
@@ -75,8 +76,16 @@ async def test_what_the_first_release_has_stored_is_still_there_after_an_upgrade
     assert identity.permissions == ROLES["administrator"]
     assert found[1].id == identity.user_id == str(first_release.USER)
     assert (identity.workspace.id, identity.workspace.time_zone) == (workspace_id, "Europe/Berlin")
-    assert (await Outbox(database).pending(1))[1] == [Pending(1, f"integration/{integration.id}", None)]
+    tombstone, renamed = await records_after_a_change(database, workspace_id, event)
+    assert tombstone == Pending(1, f"integration/{integration.id}", None)
+    assert (renamed.id, renamed.key) == (2, f"business-event/{event.id}")
     await database.close()
+
+
+async def records_after_a_change(database: Database, workspace_id: str, event: BusinessEvent) -> list[Pending]:
+    async with Workspaces(database, lambda: datetime.now(UTC)).tending(workspace_id) as scope:
+        await scope.store("changed", event, msgspec.structs.replace(event, name="Higher", version=event.version + 1))
+    return (await Outbox(database).pending(10))[1]
 
 
 async def test_a_migration_that_is_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,32 +1,24 @@
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import text
 
-from deploy.local.postgres import postgres_session
 from deploy.local.process import Process
 from libs import topics
 from libs.messages import BusinessEvent, Deduplication, Integration, NoAuth
 from services.config.publisher import DefinitionsPublisher, PublishError
 from services.config.relay import Relay
 from services.config.store.database import Database
-from services.config.store.lock import RelayLock
 from services.config.store.outbox import Outbox, Pending
 from services.config.store.scope import Workspaces
 from tests.eventually import eventually
 from tests.integration.config.control_plane import EVERYTHING, ControlPlane, serving, settings
 from tests.integration.config.dying_postgres import dying_postgres
-from tests.integration.config.topic import DefinitionsTopic, State, definitions_topic, pending
-
-postgresql = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
-END_THE_HOLDER = text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+from tests.integration.config.relays import HeldOutbox, outbox_is_empty, versions
+from tests.integration.config.topic import definitions_topic, pending
 
 
 async def is_ready(plane: ControlPlane) -> bool:
@@ -35,14 +27,6 @@ async def is_ready(plane: ControlPlane) -> bool:
 
 async def is_unready(plane: ControlPlane) -> bool:
     return not await is_ready(plane)
-
-
-async def outbox_is_empty(folder: Path) -> bool:
-    return not await pending(folder)
-
-
-def versions(history: list[State]) -> list[int | None]:
-    return [state.version if isinstance(state, Integration | BusinessEvent) else None for state in history]
 
 
 async def test_what_an_author_does_arrives_on_the_topic_in_order(kafka: str, tmp_path: Path) -> None:
@@ -168,21 +152,6 @@ async def test_an_older_relay_that_wakes_up_again_cannot_publish(kafka: str, uni
         assert versions(await topic.rest("integration", unique)) == [1, 2, 3]
 
 
-class HeldOutbox(Outbox):
-    """One whose reader is frozen, as a process can be, after it has read and until it is let go."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self.reads = asyncio.Semaphore(0)
-        self.let_go = asyncio.Event()
-
-    async def pending(self, limit: int) -> tuple[int, list[Pending]]:
-        read = await super().pending(limit)
-        self.reads.release()
-        await self.let_go.wait()
-        return read
-
-
 async def test_a_relay_that_read_its_rows_before_another_published_them_cannot_bring_back_what_was_deleted(
     kafka: str, tmp_path: Path
 ) -> None:
@@ -206,152 +175,6 @@ async def test_a_relay_that_read_its_rows_before_another_published_them_cannot_b
             await late
     await publisher.close()
     await database.close()
-
-
-@asynccontextmanager
-async def relaying(
-    folder: Path, kafka: str, *, lease_s: float = 20, outbox: type[Outbox] = Outbox
-) -> AsyncIterator[tuple[DefinitionsPublisher, Outbox]]:
-    """A relay of another process, as far as the database and Kafka can tell."""
-    database, publisher = Database(settings(folder).database), DefinitionsPublisher(kafka)
-    rows = outbox(database)
-    workspaces, lock = Workspaces(database, lambda: datetime.now(UTC)), RelayLock(database, lease_s=lease_s)
-    relay = asyncio.create_task(Relay(rows, publisher, workspaces, lock).run())
-    try:
-        yield publisher, rows
-    finally:
-        relay.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await relay
-        await publisher.close()
-        await database.close()
-
-
-async def course(topic: DefinitionsTopic, kind: str, identifier: str, last: int | None) -> list[int | None]:
-    """The versions on the topic once the last one is there. One that a relay has repeated at its end counts once."""
-
-    async def has_arrived() -> bool:
-        return versions(await topic.rest(kind, identifier))[-1:] == [last]
-
-    await eventually(has_arrived)
-    return [version for version, _ in groupby(versions(await topic.rest(kind, identifier)))]
-
-
-async def become_active(publisher: DefinitionsPublisher, within_s: float = 30) -> None:
-    async def is_active() -> bool:
-        return publisher._producer is not None
-
-    await eventually(is_active, within_s=within_s)
-
-
-async def stand_by(publisher: DefinitionsPublisher) -> None:
-    async def stands_by() -> bool:
-        return publisher._producer is None
-
-    await eventually(stands_by)
-
-
-@postgresql
-async def test_of_two_relays_one_publishes_what_is_changed_at_either_and_the_other_fences_nobody(
-    kafka: str, tmp_path: Path
-) -> None:
-    async with (
-        definitions_topic(kafka) as topic,
-        serving(settings(tmp_path)) as one,
-        serving(settings(tmp_path)) as other,
-        relaying(tmp_path, kafka) as (active, _),
-    ):
-        await become_active(active)
-        producer = active._producer
-        async with relaying(tmp_path, kafka) as (standby, _):
-            path = f"/api/v1/business-events/{await one.create_business_event(await other.create_integration())}"
-            for number in range(20):
-                await one.call("PATCH", path, {"name": f"{number} at one"})
-                await other.call("PATCH", path, {"name": f"{number} at the other"})
-            history = await topic.history("business-event", path.rpartition("/")[2], 41)
-            assert versions(history) == [*range(1, 42)]
-            assert active._producer is producer
-            assert standby._producer is None
-            assert await standby.answers()
-
-
-@postgresql
-async def test_a_change_made_in_another_process_is_on_the_topic_without_one_in_this(kafka: str, tmp_path: Path) -> None:
-    async with (
-        definitions_topic(kafka) as topic,
-        serving(settings(tmp_path)) as plane,
-        relaying(tmp_path, kafka) as (active, _),
-    ):
-        path = f"/api/v1/integrations/{await plane.create_integration()}"
-        await become_active(active)
-        for number in range(1, 6):
-            await plane.call("PATCH", path, {"name": str(number)})
-            await plane.call("POST", f"{path}/publish")
-            await topic.history("integration", path.rpartition("/")[2], number)
-
-
-@postgresql
-async def test_when_the_active_relay_ends_the_other_takes_over(kafka: str, tmp_path: Path) -> None:
-    async with definitions_topic(kafka) as topic, serving(settings(tmp_path)) as plane, AsyncExitStack() as ending:
-        path = f"/api/v1/integrations/{await plane.create_integration()}"
-        active, _ = await ending.enter_async_context(relaying(tmp_path, kafka))
-        await become_active(active)
-        async with relaying(tmp_path, kafka) as (standby, _):
-            await plane.call("POST", f"{path}/publish")
-            await ending.aclose()
-            await plane.call("POST", f"{path}/unpublish")
-            await become_active(standby, within_s=2)
-            assert await course(topic, "integration", path.rpartition("/")[2], None) == [1, None]
-
-
-@postgresql
-async def test_when_the_session_with_the_lock_is_lost_one_relay_goes_on(
-    kafka: str, tmp_path: Path, server: str
-) -> None:
-    async with (
-        definitions_topic(kafka) as topic,
-        serving(settings(tmp_path)) as plane,
-        relaying(tmp_path, kafka) as (one, _),
-        relaying(tmp_path, kafka) as (other, _),
-    ):
-        path = f"/api/v1/business-events/{await plane.create_business_event(await plane.create_integration())}"
-        for number in range(5):
-            async with postgres_session(server) as session:
-                await session.execute(END_THE_HOLDER)
-            await plane.call("PATCH", path, {"name": str(number)})
-            await topic.history("business-event", path.rpartition("/")[2], number + 2)
-        assert await course(topic, "business-event", path.rpartition("/")[2], 6) == [*range(1, 7)]
-
-        async def one_is_active() -> bool:
-            return (one._producer is None) is not (other._producer is None)
-
-        await eventually(one_is_active)
-
-
-@postgresql
-async def test_a_relay_that_is_frozen_longer_than_its_lease_is_replaced_and_cannot_bring_back_what_was_deleted(
-    kafka: str, tmp_path: Path
-) -> None:
-    async with definitions_topic(kafka) as topic, serving(settings(tmp_path)) as plane:
-        integration_id = await plane.create_integration()
-        path = f"/api/v1/integrations/{integration_id}"
-        await plane.call("POST", f"{path}/publish")
-        async with relaying(tmp_path, kafka, lease_s=1, outbox=HeldOutbox) as (frozen, outbox):
-            assert isinstance(outbox, HeldOutbox)
-            await outbox.reads.acquire()
-            async with relaying(tmp_path, kafka) as (standby, _):
-                await become_active(standby, within_s=5)
-                await plane.call("DELETE", path, status=204)
-                await eventually(lambda: outbox_is_empty(tmp_path))
-                outbox.let_go.set()
-                await stand_by(frozen)
-                assert versions(await topic.rest("integration", integration_id)) == [1, None]
-
-
-@pytest.mark.parametrize("server", ["sqlite"], indirect=True)
-async def test_on_sqlite_the_only_process_has_the_lock(kafka: str, tmp_path: Path) -> None:
-    async with definitions_topic(kafka), relaying(tmp_path, kafka) as (publisher, _):
-        await become_active(publisher)
 
 
 async def test_a_database_that_dies_in_the_middle_of_a_statement_does_not_end_the_relay(kafka: str) -> None:

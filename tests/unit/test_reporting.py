@@ -1,0 +1,16 @@
+"""The failure of one test does not keep the others from being run."""
+
+import gc
+
+import pytest
+
+from tests.conftest import pytest_runtest_makereport
+
+
+def test_no_garbage_is_collected_while_a_failure_is_written_down() -> None:
+    writing = pytest_runtest_makereport()
+    next(writing)
+    assert not gc.isenabled()
+    with pytest.raises(StopIteration, match="the report"):
+        writing.send("the report")
+    assert gc.isenabled()
