@@ -17,8 +17,8 @@ from services.config.store.migrate import upgrade
 from services.config.store.scope import Workspaces
 from tests.eventually import eventually
 from tests.integration.config.control_plane import serving, settings
-from tests.integration.config.relays import outbox_is_empty, pending, relaying, versions
-from tests.integration.config.topic import definitions_topic
+from tests.integration.config.relays import outbox_is_empty, relaying, versions
+from tests.integration.config.topic import definitions_topic, pending
 
 pytestmark = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 
