@@ -85,6 +85,8 @@ def permission_guard(accounts: Accounts) -> Guard:
         token = _token(connection)
         if token is None:
             raise UnauthenticatedError("A session is needed: log in, and send its token as bearer or cookie.")
+        if _is_of_another_site(connection):
+            raise ForbiddenError("The request was sent from another site.")
         identity = await accounts.identify(token)
         connection.scope["user"] = identity
         connection.scope["auth"] = token
@@ -113,6 +115,13 @@ def _token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     if "authorization" in connection.headers:
         return bearer_token(connection)
     return connection.cookies.get(SESSION_COOKIE)
+
+
+def _is_of_another_site(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether a page of another site, or of a neighbour in our domain, changes something with a browser's cookie."""
+    site = connection.headers.get("sec-fetch-site")
+    is_change = connection.scope.get("method") not in {"GET", "HEAD"}
+    return is_change and "authorization" not in connection.headers and site in {"cross-site", "same-site"}
 
 
 def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

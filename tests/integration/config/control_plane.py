@@ -65,7 +65,7 @@ class ControlPlane:
         return {
             (method, route.path_format.format_map(ids))
             for route in self.app.routes
-            if isinstance(route, HTTPRoute) and route.path.startswith(("/api", "/uauth", "/.well-known"))
+            if isinstance(route, HTTPRoute) and route.path.startswith(("/api/", "/uauth", "/.well-known"))
             for method in route.methods - {"OPTIONS"}
         }
 

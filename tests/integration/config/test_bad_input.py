@@ -129,7 +129,7 @@ async def test_a_bad_query_is_refused_and_located(plane: ControlPlane, query: st
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/api/", 404),
         ("GET", "/api/v1", 404),
         ("GET", "/api/v1/nothing", 404),
         ("GET", "/api/v1/integrations/not-a-uuid", 404),

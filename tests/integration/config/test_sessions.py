@@ -38,13 +38,30 @@ async def test_a_session_is_shown_by_its_token_or_by_its_cookie(plane: ControlPl
     response = await plane.client.post("/api/v1/session", json={**LOGIN, "email": f" {EMAIL.upper()}"})
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     assert response.json()["token"] in cookie
     by_cookie = await plane.call("GET", "/api/v1/me")
     plane.client.cookies.clear()
     plane.client.headers["authorization"] = f"bearer {response.json()['token']}"
     assert await plane.call("GET", "/api/v1/me") == by_cookie
     assert (by_cookie["email"], by_cookie["workspace"]["timeZone"]) == (EMAIL, "UTC")
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200), (None, 200)]
+)
+async def test_a_page_of_another_site_changes_nothing_with_the_cookie(
+    plane: ControlPlane, site: str | None, status: int
+) -> None:
+    path = f"/api/v1/integrations/{await plane.create_integration()}"
+    token = plane.client.headers.pop("authorization")
+    await plane.client.post("/api/v1/session", json=LOGIN)
+    headers = {} if site is None else {"sec-fetch-site": site}
+    assert (await plane.client.post(f"{path}/publish", headers=headers)).status_code == status
+    assert (await plane.client.get(path, headers=headers)).status_code == 200
+    plane.client.cookies.clear()
+    by_token = await plane.client.post(f"{path}/unpublish", headers={**headers, "authorization": token})
+    assert by_token.status_code == 200
 
 
 @pytest.mark.parametrize(("config_url", "secure"), [("https://inlet.example.com", True), ("http://127.0.0.1", False)])
