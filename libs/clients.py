@@ -25,8 +25,16 @@ async def start_whole(
     try:
         await asyncio.shield(starting)
     except BaseException:
-        await asyncio.wait([starting], timeout=finish_within_s)
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        await stop()
+        ending = asyncio.create_task(_end(starting, stop, finish_within_s))
+        try:
+            await asyncio.shield(ending)
+        finally:  # for a cancellation that comes only now, too
+            await asyncio.wait([ending])
         raise
+
+
+async def _end(starting: asyncio.Future[object], stop: Callable[[], Awaitable[object]], finish_within_s: float) -> None:
+    await asyncio.wait([starting], timeout=finish_within_s)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await stop()

@@ -81,3 +81,16 @@ async def test_a_start_that_does_not_end_is_cancelled_after_a_time() -> None:
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert client.done == ["start cancelled", "stopped"]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_start_that_has_failed_is_stopped_although_it_is_cancelled_meanwhile(turns: int) -> None:
+    client = Client(ConnectionError("away"))
+    starting = await in_hand(client)
+    client.connected.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises((asyncio.CancelledError, ConnectionError)):
+        await starting
+    assert client.done == ["stopped"]
