@@ -14,10 +14,11 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, Program
 from deploy.local.rest import is_ready
 from libs.messages import BusinessEvent
+from libs.topics import ensure_topics
 from services.config.store.database import Database
 from services.config.store.outbox import Outbox
 from tests.eventually import eventually
-from tests.integration.config.control_plane import EMAIL, EVERYTHING, PASSWORD, settings
+from tests.integration.config.control_plane import EMAIL, EVERYTHING, MASTER_KEY, PASSWORD, settings
 from tests.integration.config.topic import DefinitionsTopic, definitions_topic
 
 pytestmark = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
@@ -44,6 +45,7 @@ class Replica:
                     "INLET_KAFKA": kafka,
                     "INLET_DATABASE": database,
                     "INLET_PORT": str(port),
+                    "INLET_MASTER_KEY": MASTER_KEY,
                     "INLET_ADMIN_EMAIL": EMAIL,
                     "INLET_ADMIN_PASSWORD": PASSWORD,
                 },
@@ -85,6 +87,7 @@ async def running(replica: Replica) -> AsyncIterator[Replica]:
 @pytest_asyncio.fixture
 async def replicas(tmp_path: Path, kafka: str) -> AsyncIterator[tuple[Replica, Replica]]:
     """Both ready; the first one publishes the definitions."""
+    await ensure_topics(kafka, partitions=1)
     async with AsyncExitStack() as stack:
         first, second = [Replica(tmp_path, name, kafka, settings(tmp_path).database) for name in ("first", "second")]
         for replica, state in ((first, ACTIVE), (second, STANDBY)):
@@ -152,7 +155,7 @@ async def test_when_the_replica_that_publishes_ends_the_other_takes_over_and_not
         renaming = asyncio.create_task(rename_on())
         await topic.history("business-event", identifier_in(path), 20)
         await (first.process.kill() if ending == "kill" else first.process.stop())
-        await says(second, ACTIVE, within_s=3)
+        await says(second, ACTIVE)
         await renaming
         names = await names_on(topic, path, "200")
         assert list(dict.fromkeys(names)) == [*range(201)]
