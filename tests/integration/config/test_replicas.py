@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -74,26 +74,32 @@ class Replica:
 
 
 @asynccontextmanager
-async def running(replica: Replica) -> AsyncIterator[Replica]:
+async def ending(replica: Replica) -> AsyncIterator[None]:
     async with replica.client:
         try:
-            await replica.process.start()
-            await replica.log_in()
-            yield replica
+            yield
         finally:
             await replica.process.stop()
 
 
+async def start(replica: Replica) -> None:
+    await replica.process.start()
+    await replica.log_in()
+
+
 @pytest_asyncio.fixture
 async def replicas(tmp_path: Path, kafka: str) -> AsyncIterator[tuple[Replica, Replica]]:
-    """Both ready; the first one publishes the definitions."""
+    """Both ready, after a start at the same time on an empty database; the first one publishes the definitions."""
     await ensure_topics(kafka, partitions=1)
-    async with AsyncExitStack() as stack:
-        first, second = [Replica(tmp_path, name, kafka, settings(tmp_path).database) for name in ("first", "second")]
-        for replica, state in ((first, ACTIVE), (second, STANDBY)):
-            await stack.enter_async_context(running(replica))
-            await says(replica, state)
-        yield first, second
+    one, other = [Replica(tmp_path, name, kafka, settings(tmp_path).database) for name in ("one", "other")]
+
+    async def have_roles() -> bool:
+        return any(ACTIVE in active.log and STANDBY in standby.log for active, standby in ((one, other), (other, one)))
+
+    async with ending(one), ending(other):
+        await asyncio.gather(start(one), start(other))
+        await eventually(have_roles)
+        yield (one, other) if ACTIVE in one.log else (other, one)
 
 
 async def says(replica: Replica, text: str, within_s: float = 10) -> None:
