@@ -25,10 +25,8 @@ async def start_whole(
     try:
         await asyncio.shield(starting)
     except BaseException:
-        await asyncio.wait([starting], timeout=finish_within_s)
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        await stop_whole(stop)
+        # As a whole, for a cancellation that comes only now, too.
+        await stop_whole(lambda: _end(starting, stop, finish_within_s), finish_within_s=2 * finish_within_s)
         raise
 
 
@@ -46,3 +44,10 @@ async def stop_whole(stop: Callable[[], Awaitable[object]], *, finish_within_s: 
         stopping.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
         raise
+
+
+async def _end(starting: asyncio.Future[object], stop: Callable[[], Awaitable[object]], finish_within_s: float) -> None:
+    await asyncio.wait([starting], timeout=finish_within_s)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await stop()

@@ -88,7 +88,7 @@ async def test_when_the_active_relay_ends_the_other_takes_over(kafka: str, tmp_p
             await plane.call("POST", f"{path}/publish")
             await ending.aclose()
             await plane.call("POST", f"{path}/unpublish")
-            await become_active(standby, within_s=2)
+            await become_active(standby, within_s=10)
             assert await course(topic, "integration", path.rpartition("/")[2], None) == [1, None]
 
 
@@ -125,7 +125,7 @@ async def test_a_relay_that_is_frozen_longer_than_its_lease_is_replaced_and_cann
             assert isinstance(outbox, HeldOutbox)
             await outbox.reads.acquire()
             async with relaying(tmp_path, kafka) as (standby, _):
-                await become_active(standby, within_s=5)
+                await become_active(standby, within_s=15)
                 await plane.call("DELETE", path, status=204)
                 await eventually(lambda: outbox_is_empty(tmp_path))
                 outbox.let_go.set()

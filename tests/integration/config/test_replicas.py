@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -14,6 +14,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, Program
 from deploy.local.rest import is_ready
 from libs.messages import BusinessEvent
+from libs.topics import ensure_topics
 from services.config.store.database import Database
 from services.config.store.outbox import Outbox
 from tests.eventually import eventually
@@ -73,25 +74,32 @@ class Replica:
 
 
 @asynccontextmanager
-async def running(replica: Replica) -> AsyncIterator[Replica]:
+async def ending(replica: Replica) -> AsyncIterator[None]:
     async with replica.client:
         try:
-            await replica.process.start()
-            await replica.log_in()
-            yield replica
+            yield
         finally:
             await replica.process.stop()
 
 
+async def start(replica: Replica) -> None:
+    await replica.process.start()
+    await replica.log_in()
+
+
 @pytest_asyncio.fixture
 async def replicas(tmp_path: Path, kafka: str) -> AsyncIterator[tuple[Replica, Replica]]:
-    """Both ready; the first one publishes the definitions."""
-    async with AsyncExitStack() as stack:
-        first, second = [Replica(tmp_path, name, kafka, settings(tmp_path).database) for name in ("first", "second")]
-        for replica, state in ((first, ACTIVE), (second, STANDBY)):
-            await stack.enter_async_context(running(replica))
-            await says(replica, state)
-        yield first, second
+    """Both ready, after a start at the same time on an empty database; the first one publishes the definitions."""
+    await ensure_topics(kafka, partitions=1)
+    one, other = [Replica(tmp_path, name, kafka, settings(tmp_path).database) for name in ("one", "other")]
+
+    async def have_roles() -> bool:
+        return any(ACTIVE in active.log and STANDBY in standby.log for active, standby in ((one, other), (other, one)))
+
+    async with ending(one), ending(other):
+        await asyncio.gather(start(one), start(other))
+        await eventually(have_roles)
+        yield (one, other) if ACTIVE in one.log else (other, one)
 
 
 async def says(replica: Replica, text: str, within_s: float = 10) -> None:
@@ -153,7 +161,7 @@ async def test_when_the_replica_that_publishes_ends_the_other_takes_over_and_not
         renaming = asyncio.create_task(rename_on())
         await topic.history("business-event", identifier_in(path), 20)
         await (first.process.kill() if ending == "kill" else first.process.stop())
-        await says(second, ACTIVE, within_s=3)
+        await says(second, ACTIVE)
         await renaming
         names = await names_on(topic, path, "200")
         assert list(dict.fromkeys(names)) == [*range(201)]

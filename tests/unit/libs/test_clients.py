@@ -138,3 +138,16 @@ async def test_who_is_cancelled_while_a_client_stops_that_could_not_start_learns
     routine.may_end.set()
     with pytest.raises(asyncio.CancelledError):
         await starting
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_start_that_has_failed_is_stopped_although_it_is_cancelled_meanwhile(turns: int) -> None:
+    client = Client(ConnectionError("away"))
+    starting = await in_hand(client)
+    client.connected.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises((asyncio.CancelledError, ConnectionError)):
+        await starting
+    assert client.done == ["stopped"]
