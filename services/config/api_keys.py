@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -173,6 +173,11 @@ def _changed(key: ApiKey, changes: ApiKeyChanges, now: datetime, faults: list[Fa
 
 def _check_expiry(expires_at: datetime | None, now: datetime, faults: list[Fault]) -> None:
     if expires_at is None:
+        return
+    try:
+        expires_at.astimezone(UTC)
+    except OverflowError:
+        faults.append(Fault("expiresAt", "must be a time that there is in every time zone"))
         return
     if expires_at.tzinfo is None:
         faults.append(Fault("expiresAt", "must have a time zone, such as Z"))

@@ -18,7 +18,7 @@ from services.config.definitions import BusinessEvent, revise
 from services.config.errors import Fault, InvalidError, NotFoundError
 from services.config.identity import Identity
 from services.config.pages import Page, page_of
-from services.config.revisions import Expected, check, check_overwrite
+from services.config.revisions import Expected, check_overwrite
 from services.config.store.scope import Scope, Workspaces
 from services.config.texts import check_text
 
@@ -136,7 +136,7 @@ class BusinessEvents:
     async def delete(self, by: Identity, event_id: str, expected: Expected) -> None:
         async with self._workspaces.changing(by) as scope:
             event = await _existing(scope, event_id)
-            check(event, expected)
+            check_overwrite(event, expected, by)
             await scope.store("deleted", event, None)
 
     async def try_out(self, by: Identity, given: Trial) -> Explanation:
@@ -166,7 +166,7 @@ class BusinessEvents:
     ) -> BusinessEvent:
         async with self._workspaces.changing(by) as scope:
             before = await _existing(scope, event_id)
-            check(before, expected)
+            check_overwrite(before, expected, by)
             return await _store(scope, by, action, before, {"state": state})
 
 

@@ -85,6 +85,8 @@ def noted(capture: Capture, sample: Sample | RefusedSample) -> Capture:
     """The capture after one more sample: of another generation, or after the first accepted one, the same."""
     if capture.state != "armed" or sample.generation != capture.generation:
         return capture
+    if datetime.fromisoformat(sample.received_at) > capture.expires_at + _GRACE:
+        return capture  # its author was told that nothing came
     if isinstance(sample, Sample):
         return replace(capture, state="received", sample=sample)
     if sample in capture.refused or len(capture.refused) >= _REFUSED_LIMIT:

@@ -1,6 +1,7 @@
 """What an author may write into an integration, and the draft that it makes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from libs import messages
 from libs.deduplication import PARAMETERS_LIMIT
-from libs.sealing import Sealer
+from libs.sealing import SealedError, Sealer
 from services.config.definitions import Draft
 from services.config.errors import Fault, InvalidError
 from services.config.rules import deduplication_parameter
@@ -44,7 +45,7 @@ class MetaAuth(
 
     app_secret: _Secret | UnsetType = UNSET
     verify_token: _Secret | UnsetType = UNSET
-    keep_previous_app_secret: bool = False
+    keep_previous_app_secret: bool | UnsetType = UNSET
     split_batches: bool | UnsetType = UNSET
 
 
@@ -153,15 +154,14 @@ class _Authentication(Struct, frozen=True):
 
     def _meta(self, given: MetaAuth, faults: list[Fault]) -> messages.MetaAuth:
         before = self.before if isinstance(self.before, messages.MetaAuth) else None
-        kept = before.app_secrets[:1] if before and given.keep_previous_app_secret else ()
-        if given.app_secret is not UNSET:
-            place = messages.app_secret_place(self.integration_id)
-            app_secrets = (self.sealer.seal(given.app_secret.encode(), place), *kept)
-        elif before:
-            app_secrets = before.app_secrets if given.keep_previous_app_secret else before.app_secrets[:1]
-        else:
+        app_secrets = before.app_secrets if before else ()
+        if given.app_secret is not UNSET and not self._is_current(given.app_secret, app_secrets):
+            sealed = self.sealer.seal(given.app_secret.encode(), messages.app_secret_place(self.integration_id))
+            app_secrets = (sealed, *app_secrets[:1]) if given.keep_previous_app_secret is True else (sealed,)
+        elif given.keep_previous_app_secret is False:
+            app_secrets = app_secrets[:1]
+        if not app_secrets:
             faults.append(Fault("auth.appSecret", "is required"))
-            app_secrets = ()
         if given.verify_token is not UNSET:
             place = messages.verify_token_place(self.integration_id)
             verify_token = self.sealer.seal(given.verify_token.encode(), place)
@@ -172,6 +172,15 @@ class _Authentication(Struct, frozen=True):
             verify_token = ""
         split = before.split_batches if before and given.split_batches is UNSET else given.split_batches is True
         return messages.MetaAuth(app_secrets=app_secrets, verify_token=verify_token, split_batches=split)
+
+    def _is_current(self, secret: str, sealed: Sequence[str]) -> bool:
+        """Whether it is the first of these: a change that is sent again is no rotation of its own."""
+        with suppress(SealedError):
+            return (
+                bool(sealed)
+                and self.sealer.open(sealed[0], messages.app_secret_place(self.integration_id)) == secret.encode()
+            )
+        return False
 
 
 def _rate_limit(given: RateLimit | None) -> messages.RateLimit | None:

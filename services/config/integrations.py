@@ -14,7 +14,7 @@ from services.config.drafts import IntegrationChanges, NewIntegration, changed_d
 from services.config.errors import ConflictError, Fault, ForbiddenError, InvalidError, NotFoundError
 from services.config.identity import Identity, Permission
 from services.config.pages import Page, page_of
-from services.config.revisions import Expected, check, check_overwrite
+from services.config.revisions import Expected, check_overwrite
 from services.config.store.scope import Scope, Workspaces
 
 _NAMED_AT_MOST: Final = 20
@@ -98,7 +98,11 @@ class Integrations:
             return await _store(scope, by, "changed", before, save(before, draft))
 
     async def publish(self, by: Identity, integration_id: str, expected: Expected) -> Integration:
-        """Make the draft live under the next version number; nothing happens if it is live already."""
+        """Make the draft live under the next version number; nothing happens if it is live already.
+
+        Raises:
+            UnseenError: see `revisions`.
+        """
         return await self._change(by, integration_id, expected, "published", publish)
 
     async def unpublish(self, by: Identity, integration_id: str, expected: Expected) -> Integration:
@@ -130,7 +134,7 @@ class Integrations:
         """
         async with self._workspaces.changing(by) as scope:
             integration = await existing_integration(scope, integration_id)
-            check(integration, expected)
+            check_overwrite(integration, expected, by)
             if integration.published is not None and not by.may(Permission.INTEGRATIONS_PUBLISH):
                 raise ForbiddenError(f"It is published: deleting it needs {Permission.INTEGRATIONS_PUBLISH} too.")
             listeners = await scope.business_events.all(integration_id=integration_id)
@@ -153,7 +157,7 @@ class Integrations:
     ) -> Integration:
         async with self._workspaces.changing(by) as scope:
             before = await existing_integration(scope, integration_id)
-            check(before, expected)
+            check_overwrite(before, expected, by)  # what nobody has looked at must not go live
             after = change(before)
             if after.published is not None and after is not before:
                 await _check_references(scope, after.published)

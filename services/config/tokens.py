@@ -78,8 +78,10 @@ class Tokens:
             UnauthenticatedError: it is not, or its API key is not any more.
             ThrottledError: too often.
         """
-        with self._attempts.at(sha256_of(token), address):
-            return await self._token_from(await self._key_of(token), address)
+        found = await self._key_of(token)
+        # Each refresh makes another token, but they are all of one key.
+        with self._attempts.at(sha256_of(token) if found is None else found[1].id, address):
+            return await self._token_from(found, address)
 
     async def jwks(self) -> list[Jwk]:
         """The public keys of all tokens that may be valid."""

@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 import jwt
@@ -14,6 +13,7 @@ from services.ingress.authentication import Denial, Keyring, KnownApiKey, Networ
 TOKENS_LIMIT: Final = 10_000
 _TOKEN_LIMIT_BYTES: Final = 4096
 _CLOCK_SKEW_S: Final = 60
+_COOKIE: Final = "access_token"
 
 MISSING_TOKEN: Final = Denial(
     401, "Missing 'Authorization' header or 'access_token' cookie", "There is no Authorization header or cookie"
@@ -122,11 +122,12 @@ def find_token(headers: RawHeaders) -> str | Denial:
 
 
 def _cookie(text: str) -> str:
-    try:
-        morsel = SimpleCookie(text).get("access_token")
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+    """The value of the cookie in a header, whatever others are beside it (RFC 6265, section 5.4)."""
+    for pair in text.split(";"):
+        name, _, value = pair.partition("=")
+        if name.strip() == _COOKIE:
+            return value.strip().strip('"')
+    return ""
 
 
 def _is_within(address: str, networks: Iterable[Network]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from libs.deduplication import Hasher, scope_of_parts
 
@@ -19,17 +19,28 @@ def parts_of(body: Mapping[str, object]) -> Iterator[Part]:
 
     What has no such list stays whole, the entry or the document, so that nothing is left out.
     """
-    entries = body.get("entry")
-    if not isinstance(entries, list) or not entries:
+    entries = _listed(body, "entry")
+    if not entries:
         yield Part("", dict(body))
         return
     for i, entry in enumerate(entries):
-        changes = entry.get("changes") if isinstance(entry, dict) else None
-        if not isinstance(changes, list) or not changes:
+        changes = _listed(entry, "changes")
+        if not changes:
             yield Part(f"{i}", {**body, "entry": [entry]})
             continue
         for j, change in enumerate(changes):
             yield Part(f"{i}.{j}", {**body, "entry": [{**entry, "changes": [change]}]})
+
+
+def count_parts(body: Mapping[str, object]) -> int:
+    """How many `parts_of` gives, without making them."""
+    return max(1, sum(max(1, len(_listed(entry, "changes"))) for entry in _listed(body, "entry")))
+
+
+def _listed(document: object, name: str) -> list[Any]:
+    """The array of this name in an object; empty if there is none."""
+    found = document.get(name) if isinstance(document, Mapping) else None
+    return found if isinstance(found, list) else []
 
 
 @lru_cache(maxsize=1024)

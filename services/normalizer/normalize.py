@@ -14,7 +14,7 @@ from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output, Record, ti
 from libs.identifiers import part_id
 from libs.messages import DEFINITIONS_OFFSET, Event, RequestMetadata, decode_metadata
 from libs.parameters import flatten
-from services.normalizer.batches import hasher_of, parts_of
+from services.normalizer.batches import count_parts, hasher_of, parts_of
 
 UNREADABLE_METADATA: Final = DeadLetter("unreadable-metadata")
 NOT_AN_OBJECT: Final = DeadLetter("not-a-json-object")
@@ -27,7 +27,7 @@ _EVENT: Final = msgspec.json.Encoder()
 
 
 # All parts of one request are one transaction, which has to be written in time on a slow machine too.
-PARTS_LIMIT_BYTES: Final = 64 * 1024 * 1024
+PARTS_LIMIT_BYTES: Final = 32 * 1024 * 1024
 
 
 class CleanEvent(Struct, frozen=True):
@@ -71,6 +71,9 @@ def _split(
     events: list[CleanEvent] = []
     claims: set[str] = set()
     total = 0
+    count = count_parts(body)
+    if count > 1 and count * len(_encode(metadata, {**body, "entry": []})) > PARTS_LIMIT_BYTES:
+        return TOO_LARGE  # for what they have in common alone, without the work of finding out part by part
     for part in parts_of(body):
         value = _encode(metadata, part.body, part.place)
         total += len(value)  # also of what is then left out: to see that has its cost

@@ -33,12 +33,12 @@ _HEADERS: Final[Mapping[HTTPStatus, Mapping[str, Mapping[str, object]]]] = {
 }
 
 
-def failures(route: HTTPRouteHandler, method: str, parameters: Mapping[str, str]) -> list[HTTPStatus]:
+def failures(route: HTTPRouteHandler, parameters: Mapping[str, str]) -> list[HTTPStatus]:
     """The statuses of a route's error answers. `parameters` are its parameters and where each of them is."""
-    return sorted(set(_failures(route, method, parameters)))
+    return sorted(set(_failures(route, parameters)))
 
 
-def _failures(route: HTTPRouteHandler, method: str, parameters: Mapping[str, str]) -> Iterator[HTTPStatus]:
+def _failures(route: HTTPRouteHandler, parameters: Mapping[str, str]) -> Iterator[HTTPStatus]:
     yield HTTPStatus.SERVICE_UNAVAILABLE
     if route.opt["needs"] != OPEN["needs"]:
         yield HTTPStatus.UNAUTHORIZED
@@ -51,9 +51,7 @@ def _failures(route: HTTPRouteHandler, method: str, parameters: Mapping[str, str
     if {"query", "header"} & set(parameters.values()):
         yield HTTPStatus.BAD_REQUEST
     if IF_MATCH in parameters:
-        yield HTTPStatus.PRECONDITION_FAILED
-        if method == "PATCH":
-            yield HTTPStatus.PRECONDITION_REQUIRED
+        yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
     yield from (STATUSES[error] for error in route.opt.get("fails", ()))
 
 

@@ -125,7 +125,7 @@ def _operations(document: Json, routes: Sequence[BaseRoute]) -> Iterator[Operati
 def _description(operation: Operation) -> Json:
     route, described = operation.route, operation.description
     parameters = [_parameter(one) for one in described.get("parameters", [])]
-    statuses = failures(route, operation.method, {one["name"]: one["in"] for one in parameters})
+    statuses = failures(route, {one["name"]: one["in"] for one in parameters})
     permissions = permissions_of(route.opt)
     needed = f"\n\nNeeds {' and '.join(f'`{one}`' for one in permissions)}." if permissions else ""
     body = {"requestBody": {"required": True, "content": _json(operation.body)}} if operation.body else {}

@@ -47,6 +47,23 @@ async def test_every_change_leaves_one_entry_and_what_fails_none(plane: ControlP
     assert paused["changes"]["state"] == {"before": "active", "after": "paused"}
 
 
+async def test_changes_of_keys_and_users_leave_entries_too(plane: ControlPlane) -> None:
+    key = await plane.call("POST", "/api/v1/api-keys", {"name": "Shop"}, status=201)
+    await plane.call("PATCH", f"/api/v1/api-keys/{key['id']}", {"name": "Portal"})
+    await plane.call("DELETE", f"/api/v1/api-keys/{key['id']}", status=204)
+    user = await plane.call("POST", "/api/v1/users", {"email": "b@example.com", "role": "viewer"}, status=201)
+    await plane.call("PATCH", f"/api/v1/users/{user['id']}", {"role": "author"})
+    await plane.call("DELETE", f"/api/v1/users/{user['id']}", status=204)
+    entries = (await plane.call("GET", LOG))["items"]
+    assert [(one["subjectKind"], one["action"]) for one in reversed(entries)] == [
+        ("signing-key", "created"),
+        *(("api-key", action) for action in ("created", "changed", "revoked")),
+        *(("user", action) for action in ("created", "changed", "deleted")),
+    ]
+    assert key["secret"] not in str(entries)
+    assert user["password"] not in str(entries)
+
+
 async def test_entries_are_found_by_their_subject(plane: ControlPlane) -> None:
     one, other = await plane.create_integration("one"), await plane.create_integration("other")
     found = await plane.call("GET", f"{LOG}?subjectId={one}")

@@ -62,6 +62,27 @@ async def test_what_somebody_else_has_changed_last_is_not_changed_unseen(plane: 
         assert await patch(plane, path, "no, mine") == 428
 
 
+async def test_what_somebody_else_has_changed_last_does_not_go_live_or_away_unseen(plane: ControlPlane) -> None:
+    integration, event, _ = await things(plane)
+    user = {"email": OTHER, "password": PASSWORD, "role": "administrator"}
+    await plane.call("POST", "/api/v1/users", user, status=201)
+    await plane.call("POST", f"{integration}/publish")
+    await plane.call("PATCH", integration, {"name": "theirs"})
+    await plane.log_in(OTHER)
+    posts = [*(f"{integration}/{one}" for one in ("publish", "unpublish", "discard-draft")), f"{event}/pause"]
+    for path in posts:
+        assert (await plane.client.post(path)).status_code == 428, path
+    for path in (event, integration):
+        assert (await plane.client.delete(path)).status_code == 428
+    old = await etag_of(plane, integration)
+    assert (await plane.client.post(f"{integration}/publish", headers={"if-match": old})).status_code == 200
+    assert (await plane.client.post(f"{integration}/unpublish", headers={"if-match": old})).status_code == 412
+    old = await etag_of(plane, event)
+    assert (await plane.client.post(f"{event}/pause", headers={"if-match": old})).status_code == 200
+    assert (await plane.client.post(f"{event}/activate", headers={"if-match": old})).status_code == 412
+    assert (await plane.client.delete(event, headers={"if-match": "*"})).status_code == 204
+
+
 async def test_of_two_changes_of_one_state_exactly_one_is_made(plane: ControlPlane) -> None:
     path = f"/api/v1/integrations/{await plane.create_integration()}"
     tag = await etag_of(plane, path)

@@ -1,10 +1,11 @@
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 import pytest_asyncio
@@ -60,6 +61,15 @@ async def refresh(plane: ControlPlane, token: str, *, status: int = 200) -> str:
     response = await plane.client.get(REFRESH, headers={"authorization": f"Bearer {token}"})
     assert response.status_code == status, response.text
     return str(response.json().get("token", ""))
+
+
+async def until_refused(send: Callable[[], Awaitable[httpx.Response]]) -> tuple[int, httpx.Response]:
+    """Send until that is refused: how often it was not, and the refusal."""
+    for count in range(500):
+        response = await send()
+        if response.status_code != 200:
+            return count, response
+    raise AssertionError("it is never refused")
 
 
 def kid_of(token: str) -> str:
@@ -149,6 +159,8 @@ async def test_what_is_no_token_of_ours_is_not_renewed(timed: ControlPlane) -> N
         ({"permissions": ["EVERYTHING"]}, "permissions[0]"),
         ({"expiresAt": "2020-01-01T00:00:00Z"}, "expiresAt"),
         ({"expiresAt": "2999-01-01T00:00:00"}, "expiresAt"),
+        ({"expiresAt": "9999-12-31T23:59:59-23:00"}, "expiresAt"),
+        ({"expiresAt": "0001-01-01T00:00:00+23:00"}, "expiresAt"),
         ({"allowedIps": ["10.0.0.1/8"]}, "allowedIps[0]"),
         ({"allowedIps": ["10.0.0.0/8", "nowhere"]}, "allowedIps[1]"),
         ({"allowedIps": ["10.0.0.1"] * 101}, "allowedIps"),
@@ -163,12 +175,36 @@ async def test_what_is_no_key_is_refused_and_located(
 
 async def test_logging_in_too_often_with_one_key_is_answered_429_and_when_to_come_back(timed: ControlPlane) -> None:
     key = await make_key(timed)
-    for _ in range(30):
-        await log_in(timed, key["secret"])
-    response = await timed.client.post(LOGIN, json={"apiKey": key["secret"]})
+    count, response = await until_refused(lambda: timed.client.post(LOGIN, json={"apiKey": key["secret"]}))
+    assert count >= 30
     assert response.status_code == 429
     assert int(response.headers["retry-after"]) >= 1
     await log_in(timed, (await make_key(timed))["secret"])
+
+
+async def test_refreshing_too_often_is_answered_429_although_every_token_is_another(timed: ControlPlane) -> None:
+    key = await make_key(timed)
+    token = await log_in(timed, key["secret"])
+
+    async def renew() -> httpx.Response:
+        nonlocal token
+        response = await timed.client.get(REFRESH, headers={"authorization": f"Bearer {token}"})
+        token = response.json().get("token", "")
+        return response
+
+    _, response = await until_refused(renew)
+    assert response.status_code == 429
+    await log_in(timed, (await make_key(timed))["secret"])
+
+
+async def test_what_needs_a_revoked_key_cannot_go_live(timed: ControlPlane) -> None:
+    key = await make_key(timed)
+    auth = {"kind": "jwt", "apiKeyId": key["id"]}
+    path = f"/api/v1/integrations/{await timed.create_integration(auth=auth)}"
+    await timed.call("DELETE", f"{KEYS}/{key['id']}", status=204)
+    answer = await timed.call("POST", f"{path}/publish", status=400)
+    assert [one["field"] for one in answer["errors"]] == ["auth.apiKeyId"]
+    assert (await timed.call("GET", path))["state"] == "draft"
 
 
 async def test_guessing_keys_from_one_address_is_answered_429(timed: ControlPlane) -> None:

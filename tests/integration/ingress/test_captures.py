@@ -59,6 +59,16 @@ async def until_there(ingress: Ingress, integration_id: str, count: int) -> list
     return await samples_of(ingress, integration_id)
 
 
+async def test_a_draft_takes_nothing_once_the_capture_has_expired_whoever_tells(ingress: Ingress) -> None:
+    integration = an_integration()
+    await ingress.define(drafted(integration))
+    over = datetime.now(UTC) - timedelta(seconds=1)
+    await ingress.define(Capture(id=integration.id, generation=1, expires_at=over))
+    await ingress.publish()  # what is defined later is known later
+    assert (await ingress.send(integration.id, RAW)).status_code == 404
+    assert await samples_of(ingress, integration.id) == []
+
+
 async def test_a_sample_of_a_draft_uses_up_no_key_and_is_no_request(ingress: Ingress, redis: Redis) -> None:
     integration = an_integration(deduplication=BY_ID)
     await ingress.define(drafted(integration))

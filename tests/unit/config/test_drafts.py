@@ -175,7 +175,11 @@ def test_during_a_rotation_the_previous_app_secret_is_accepted_too_and_afterward
     assert opened(rotating.auth) == ([b"two", b"one"], b"v")
     still = change(rotating, MetaAuth(keep_previous_app_secret=True))
     assert opened(still.auth) == ([b"two", b"one"], b"v")
-    done = change(still, MetaAuth())
+    other = change(still, MetaAuth(verify_token="w"))
+    assert opened(other.auth) == ([b"two", b"one"], b"w")
+    again = change(still, MetaAuth(app_secret="two", keep_previous_app_secret=True))
+    assert opened(again.auth) == ([b"two", b"one"], b"v")
+    done = change(still, MetaAuth(keep_previous_app_secret=False))
     assert opened(done.auth) == ([b"two"], b"v")
 
 

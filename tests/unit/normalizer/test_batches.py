@@ -11,7 +11,7 @@ from libs.claims import Position
 from libs.deduplication import Hasher
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Decider, Decision
 from libs.messages import Batch, Event
-from services.normalizer.batches import hasher_of, parts_of
+from services.normalizer.batches import count_parts, hasher_of, parts_of
 from services.normalizer.handlers import Normalizer
 from services.normalizer.normalize import PARTS_LIMIT_BYTES, UNREADABLE_METADATA, CleanEvent, normalize
 from tests.unit.exactly_once.records import MemoryRecord
@@ -103,6 +103,17 @@ def test_nothing_is_lost_and_places_are_unique(body: dict[str, object]) -> None:
             whole = entry | {"changes": [one[0]["changes"][0] for one in own if isinstance(one, list)]}
         together.append(whole)
     assert together == entries
+
+
+@given(st.fixed_dictionaries({}, optional={"entry": _LEAVES | st.lists(_ENTRIES), "object": _LEAVES}))
+def test_parts_are_counted_as_they_are_made(body: dict[str, object]) -> None:
+    assert count_parts(body) == len(list(parts_of(body)))
+
+
+def test_what_all_parts_have_in_common_is_enough_to_refuse_them() -> None:
+    """A small request, of which every part would be large: it is refused before any is made."""
+    body = {"common": [{}] * 24_000, "entry": [{"changes": [0] * 24_000}]}
+    assert normalize(batch(body)) == TOO_LARGE
 
 
 def test_without_parameters_no_part_is_claimed() -> None:
