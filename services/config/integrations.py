@@ -134,9 +134,9 @@ class Integrations:
         """
         async with self._workspaces.changing(by) as scope:
             integration = await existing_integration(scope, integration_id)
-            check_overwrite(integration, expected, by)
             if integration.published is not None and not by.may(Permission.INTEGRATIONS_PUBLISH):
                 raise ForbiddenError(f"It is published: deleting it needs {Permission.INTEGRATIONS_PUBLISH} too.")
+            check_overwrite(integration, expected, by)
             listeners = await scope.business_events.all(integration_id=integration_id)
             if listeners and not with_business_events:
                 raise _is_listened_to(listeners)

@@ -48,7 +48,8 @@ class Careless:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         response = await self._client.request(method, path, content=content, headers=fixed | named)
         seen = b"\n".join([*(value for _, value in response.headers.raw), response.content])
-        answer: dict[str, Any] = response.json() if response.content else {}
+        is_json = response.headers.get("content-type", "").startswith("application/json")
+        answer: dict[str, Any] = response.json() if is_json and response.content else {}
         if reveals in answer:
             self.shown.append(answer[reveals])
             assert response.content.count(answer[reveals].encode()) == 1

@@ -183,7 +183,7 @@ async def test_a_replica_that_was_frozen_while_another_took_over_cannot_publish_
         await topic.history("business-event", identifier_in(path), 20)
         first.process.suspend()
         await renaming
-        await says(second, ACTIVE, within_s=30)
+        await says(second, ACTIVE, within_s=90)  # a lease of 20 s, and then Kafka
         assert (await names_on(topic, path, "100"))[-1] == 100
         first.process.resume()
         await rename_on(range(101, 121))

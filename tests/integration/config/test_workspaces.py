@@ -47,16 +47,17 @@ async def everything_of(plane: ControlPlane) -> dict[str, str]:
 
 
 def routes_with_an_id(plane: ControlPlane) -> set[tuple[str, str]]:
-    """Method and path of every route that names something, with the name in braces; not those of the description.
+    """Method and path of every route of the API that names something, with the name in braces.
 
-    Nor that of events, which are in Kafka: see `test_explanations`.
+    Without that of events, which are in Kafka: see `test_explanations`.
     """
     return {
         (method, route.path_format)
         for route in plane.app.routes
         if isinstance(route, HTTPRoute)
         and "{" in route.path_format
-        and not route.path.startswith(("/schema", "/api/v1/events"))
+        and route.path.startswith("/api/")
+        and not route.path.startswith("/api/v1/events")
         for method in route.methods - {"OPTIONS"}
     }
 

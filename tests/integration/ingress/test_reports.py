@@ -20,7 +20,8 @@ RULES = Deduplication(parameters=("body.id",))
 
 
 async def reports_of(kafka: str, integration_id: str) -> list[IngressReport]:
-    decoded = [decode_report(record.value) for record in await read_all(kafka, topics.ACTIVITY)]
+    records = [record for record in await read_all(kafka, topics.ACTIVITY) if record.key == integration_id.encode()]
+    decoded = [decode_report(record.value) for record in records]
     return [one for one in decoded if isinstance(one, IngressReport) and one.integration_id == integration_id]
 
 
