@@ -76,7 +76,10 @@ async def test_accepted_repeated_and_refused_requests_are_told_with_counts_and_w
     assert rejection.status == 400
     assert "not a JSON object" in rejection.reason
     assert "hunter2" not in repr(reports)
-    keys = {one.key for one in await read_all(ingress.kafka, topics.ACTIVITY) if integration_id.encode() in one.value}
+    told = [
+        one for one in await read_all(ingress.kafka, topics.ACTIVITY) if integration_id.encode() in (one.value or b"")
+    ]
+    keys = {one.key for one in told}
     assert keys == {integration_id.encode()}
 
 
