@@ -11,6 +11,7 @@ NCLAIM(k, p, o)       nil -> 0:p:o -> emit; owner in p before o -> renew -> drop
 ====================  =====================================================================================
 
 TOUCH and CLAIM are the ingress's, before and after it publishes; NCLAIM is the normalizer's, in partition order.
+A store that has lost its keys gets them back with RESTORE, from the events that exist; what is there stays.
 """
 
 import asyncio
@@ -134,6 +135,31 @@ end
 return answers
 """
 
+# An owner at 0 is before every record that can still come: an event's own request has been read.
+_RESTORE: Final = """
+local window, answers = tonumber(ARGV[1]), {}
+for i, key in ipairs(KEYS) do
+  local partition, left = ARGV[2 * i], window - tonumber(ARGV[2 * i + 1])
+  answers[i] = 0
+  if left > 0 then
+    if redis.call('SET', key, '1:' .. partition .. ':0', 'PX', left, 'NX') then
+      answers[i] = 1
+    elseif redis.call('PTTL', key) < left then
+      redis.call('PEXPIRE', key, left)
+    end
+  end
+end
+return answers
+"""
+
+
+class Remembered(NamedTuple):
+    """An event that a claim is restored from: its hash, its partition, and how long ago its request came."""
+
+    key: str
+    partition: int
+    age: timedelta
+
 
 def connect(url: str, timeout_s: float) -> Redis:
     """A client for `RedisClaims`, connected when it is first used; `timeout_s` bounds connecting and each call.
@@ -167,6 +193,7 @@ class RedisClaims:
         self._touches = _Coalescer(self, redis.register_script(_TOUCH))
         self._claims = _Coalescer(self, redis.register_script(_CLAIM))
         self._resolve = redis.register_script(_RESOLVE)
+        self._restore = redis.register_script(_RESTORE)
 
     async def touch(self, key: str) -> Answer:
         return Answer(await self._touches.call(key))
@@ -181,6 +208,23 @@ class RedisClaims:
             keys = [key for key, _ in part]
             answers += map(bool, await self.run(self._resolve, keys, [str(position) for _, position in part]))
         return answers
+
+    async def restore(self, events: Sequence[Remembered]) -> int:
+        """Claim the hashes of events as granted, for what is left of their windows; how many had no claim.
+
+        A claim that is there keeps its owner, and lasts as long as the newest event wants. So the order is of no
+        account, nor how often an event is given, nor whether ingress and normalizer work meanwhile.
+        """
+        restored = 0
+        for start in range(0, len(events), _KEYS_PER_CALL):
+            part = events[start : start + _KEYS_PER_CALL]
+            arguments = [
+                str(argument)
+                for event in part
+                for argument in (event.partition, max(0, event.age // timedelta(milliseconds=1)))
+            ]
+            restored += sum(await self.run(self._restore, [event.key for event in part], arguments))
+        return restored
 
     async def ping(self) -> None:
         try:

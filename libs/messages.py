@@ -226,6 +226,8 @@ DEFINITIONS_OFFSET: Final = "inlet-definitions-offset"
 _OFFSET_DIGITS: Final = 19
 # On requests that are split into several events: an encoded `Batch`.
 BATCH: Final = "inlet-batch"
+# On events that are a part of a request and deduplicated: their hash. The key of others is theirs, or their id.
+PART_HASH: Final = "inlet-part-hash"
 
 
 class Batch(Message, frozen=True, kw_only=True):

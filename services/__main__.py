@@ -28,12 +28,15 @@ class TopicsSettings(Struct, frozen=True, kw_only=True):
 
 
 def main() -> int:
-    """Run one service until SIGTERM, or create the topics; the process's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m services", description="Run one of Inlet's services.")
-    parser.add_argument("name", choices=[*SERVICES, "topics"])
+    """Run one service until SIGTERM, or one of an operator's commands; the process's exit code."""
+    commands = {"topics": create_topics, "rebuild-dedup": rebuild_claims}
+    parser = argparse.ArgumentParser(
+        prog="python -m services", description="Run one of Inlet's services, or a command for its operators."
+    )
+    parser.add_argument("name", choices=[*SERVICES, *commands])
     name = parser.parse_args().name
     try:
-        return create_topics() if name == "topics" else serve(name)
+        return commands[name]() if name in commands else serve(name)
     except settings.SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 2
@@ -43,6 +46,18 @@ def create_topics() -> int:
     """Create the topics that do not exist."""
     wanted = settings.read(TopicsSettings)
     asyncio.run(topics.ensure_topics(wanted.kafka, partitions=wanted.partitions, replication=wanted.replication))
+    return 0
+
+
+def rebuild_claims() -> int:
+    """Restore the claims that Redis has lost from the events of the last window."""
+    rebuild = importlib.import_module("services.normalizer.rebuild")  # needs what only the normalizer installs
+    wanted = settings.read(rebuild.Settings)
+    try:
+        asyncio.run(rebuild.rebuild(wanted, lambda line: sys.stderr.write(f"{line}\n")))
+    except rebuild.RebuildError as error:
+        sys.stderr.write(f"rebuild-dedup: {error}\n")
+        return 1
     return 0
 
 

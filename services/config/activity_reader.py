@@ -19,7 +19,7 @@ from aiokafka.structs import ConsumerRecord
 
 from libs import topics
 from libs.activity import Report, decode_report
-from services.config.consumers import consumer_of, partitions_of
+from libs.consumers import consumer_of, partitions_of
 from services.config.definitions import Clock
 from services.config.entries import Gathered, gather
 from services.config.errors import UnavailableError

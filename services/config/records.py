@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
-from services.config.consumers import consumer_of, partitions_of
+from libs.consumers import consumer_of, partitions_of
 from services.config.entries import Place
 from services.config.errors import UnavailableError
 

@@ -12,7 +12,7 @@ from libs import topics
 from libs.deduplication import Hasher
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output, Record, timestamp_of
 from libs.identifiers import part_id
-from libs.messages import DEFINITIONS_OFFSET, Event, RequestMetadata, decode_metadata
+from libs.messages import DEFINITIONS_OFFSET, PART_HASH, Event, RequestMetadata, decode_metadata
 from libs.parameters import flatten
 from services.normalizer.batches import count_parts, hasher_of, parts_of
 
@@ -55,8 +55,11 @@ def normalize(record: Record) -> Sequence[CleanEvent] | DeadLetter:
         return NOT_AN_OBJECT
     headers = [(DEFINITIONS_OFFSET, b"%d" % metadata.definitions_offset)]
 
-    def written(value: bytes) -> Output:
-        return Output(topic=topics.EVENTS, key=record.key, value=value, headers=headers, timestamp_ms=timestamp_ms)
+    def written(value: bytes, part_hash: str | None = None) -> Output:
+        more = [(PART_HASH, part_hash.encode())] if part_hash else []
+        return Output(
+            topic=topics.EVENTS, key=record.key, value=value, headers=headers + more, timestamp_ms=timestamp_ms
+        )
 
     if hasher is not None:
         return _split(metadata, body, hasher, written)
@@ -65,7 +68,7 @@ def normalize(record: Record) -> Sequence[CleanEvent] | DeadLetter:
 
 
 def _split(
-    metadata: RequestMetadata, body: dict[str, object], hasher: Hasher, written: Callable[[bytes], Output]
+    metadata: RequestMetadata, body: dict[str, object], hasher: Hasher, written: Callable[[bytes, str | None], Output]
 ) -> Sequence[CleanEvent] | DeadLetter:
     """The events of a request's parts, of equal ones the first: their common position could not tell them apart."""
     events: list[CleanEvent] = []
@@ -81,7 +84,7 @@ def _split(
             return TOO_LARGE
         claim = hasher(metadata.headers, part.body)
         if claim is None or claim not in claims:
-            events.append(CleanEvent(written(value), claim))
+            events.append(CleanEvent(written(value, claim), claim))
         if claim is not None:
             claims.add(claim)
     return events

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from itertools import permutations
 from typing import NamedTuple
 
 import pytest
@@ -11,7 +12,7 @@ from redis.asyncio import Redis
 
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
-from libs.claims import Answer, Claims, ClaimsUnavailableError, Position, RedisClaims, connect
+from libs.claims import Answer, Claims, ClaimsUnavailableError, Position, RedisClaims, Remembered, connect
 from tests.unit.ingress.memory import MemoryClaims
 
 FIRST, SECOND = Position(3, 10), Position(3, 11)
@@ -190,6 +191,46 @@ async def test_the_window_of_a_record_that_the_normalizer_met_first_runs_from_th
     assert await claims.touch(unique) is Answer.DUPLICATE
     await aging.let_pass(unique, WINDOW)
     assert await claims.touch(unique) is Answer.MISS
+
+
+async def test_a_restored_claim_is_a_duplicates_for_what_is_left_of_its_window(redis_url: str, unique: str) -> None:
+    async with connect(redis_url, timeout_s=10) as redis:
+        claims, let_pass = RedisClaims(redis, WINDOW), aging_redis(redis).let_pass
+        granted, resolved = f"{unique}-granted", f"{unique}-resolved"
+        minutes_ago = timedelta(minutes=30)
+        assert await claims.restore([Remembered(one, FIRST.partition, minutes_ago) for one in (granted, resolved)]) == 2
+        await let_pass(granted, timedelta(minutes=29, seconds=30))
+        assert await claims.touch(granted) is Answer.DUPLICATE
+        assert await claims.resolve([(resolved, FIRST)]) == [False]
+
+
+async def test_events_that_are_older_than_the_window_restore_nothing(redis_url: str, unique: str) -> None:
+    async with connect(redis_url, timeout_s=10) as redis:
+        claims = RedisClaims(redis, WINDOW)
+        assert await claims.restore([Remembered(unique, 3, WINDOW), Remembered(f"{unique}-2", 3, 2 * WINDOW)]) == 0
+        assert await claims.touch(unique) is Answer.MISS
+
+
+@pytest.mark.parametrize("ages", [*permutations(timedelta(minutes=age) for age in (50, 10, 30))])
+async def test_restoring_in_any_order_and_again_gives_the_window_of_the_last_request(
+    redis_url: str, unique: str, ages: tuple[timedelta, ...]
+) -> None:
+    async with connect(redis_url, timeout_s=10) as redis:
+        claims = RedisClaims(redis, WINDOW)
+        events = [Remembered(unique, 3, age) for age in ages]
+        assert await claims.restore(events) == 1
+        assert await claims.restore(events) == 0
+        left = timedelta(milliseconds=await redis.pttl(f"inlet:dedup:{unique}"))
+        assert timedelta(minutes=40) < left <= timedelta(minutes=50)
+
+
+async def test_restoring_leaves_a_claim_that_is_there_its_owner_and_its_grant(redis_url: str, unique: str) -> None:
+    async with connect(redis_url, timeout_s=10) as redis:
+        claims = RedisClaims(redis, WINDOW)
+        assert await claims.resolve([(unique, SECOND)]) == [True]
+        assert await claims.restore([Remembered(unique, SECOND.partition, timedelta())]) == 0
+        assert await claims.resolve([(unique, SECOND)]) == [True]
+        assert await claims.touch(unique) is Answer.GRANTED_ELSEWHERE
 
 
 async def test_a_store_that_answers_can_be_pinged(claims: Claims) -> None:
