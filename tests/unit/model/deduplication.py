@@ -2,7 +2,10 @@
 
 The world: senders that repeat a request until they have an answer; an ingress that may die before any step; a broker
 that may append a record and lose the acknowledgement; a normalizer that may die, or be replaced while its old self
-still runs (a zombie, whose transaction the broker fences); a store that may lose the key or fall back to a snapshot.
+still runs (a zombie, whose transaction the broker fences); a store that may lose the key, fall back to a snapshot, or
+get the key back from the events; and the end of the window, after which the same request is a new event.
+
+The window is far longer than anything under way: it ends while no answer is awaited and no record unread.
 
 `explore` walks all of it breadth first, so the trace of a violation is a shortest one. The protocol is a value with
 three rules, in the words of ``libs.claims``; the tests run the product's rules and the ones that were rejected.
@@ -45,10 +48,15 @@ class Budget(NamedTuple):
     zombies: int = 1
     key_losses: int = 0
     rollbacks: int = 0
+    rebuilds: int = 0
+    expiries: int = 0
 
 
 class World(NamedTuple):
-    """Everything that decides what may happen next, and what has been promised so far."""
+    """Everything that decides what may happen next, and what has been promised in this window.
+
+    `begin` is the offset at which the window began: of the records from there one is to become an event.
+    """
 
     requests: tuple[Request, ...]
     budget: Budget
@@ -60,20 +68,25 @@ class World(NamedTuple):
     committed: int = 0
     events: tuple[int, ...] = ()
     granted: int = 0
+    promised: bool = False  # 2xx answered
     empty_promises: int = 0  # 2xx answered while nothing was durable
+    begin: int = 0
 
 
 class Rules(NamedTuple):
     """A protocol: each rule maps the key (and an offset) to the key after and its answer, a status or "emit?".
 
-    `claim_first` is the order that loses events: claim the key, then publish.
+    `claim_first` is the order that loses events: claim the key, then publish. So does restoring from what is not
+    committed.
     """
 
     touch: Callable[[Key | None], tuple[Key | None, int | None]]
     claim: Callable[[Key | None, int], tuple[Key | None, int]]
     resolve: Callable[[Key | None, int], tuple[Key | None, bool]]
+    restore: Callable[[Key | None], Key]
     claim_first: bool = False
     fenced: bool = True
+    restore_uncommitted: bool = False
 
 
 def touch(key: Key | None) -> tuple[Key | None, int | None]:
@@ -99,14 +112,23 @@ def resolve(key: Key | None, offset: int) -> tuple[Key | None, bool]:
     return key._replace(owner=offset), True
 
 
-PROTOCOL = Rules(touch, claim, resolve)
+def restore(key: Key | None) -> Key:
+    """RESTORE of ``libs.claims``, for an event that is committed: its owner is before all that can still come."""
+    return Key(granted=True, owner=-1) if key is None else key
+
+
+PROTOCOL = Rules(touch, claim, resolve, restore)
 
 Step = tuple[str, World]
 
 
 def explore(rules: Rules, budget: Budget, *, senders: int = 2, attempts: int = 2) -> dict[str, list[str]]:
     """Every reachable violation with the steps that lead to it; empty if the protocol holds."""
-    start = World(requests=(Request("start", attempts),) * senders, budget=budget)
+    return explore_from(World(requests=(Request("start", attempts),) * senders, budget=budget), rules)
+
+
+def explore_from(start: World, rules: Rules) -> dict[str, list[str]]:
+    """Explore what can become of a world that already has a past."""
     came_from: dict[World, Step | None] = {start: None}
     queue = deque([start])
     violations: dict[str, list[str]] = {}
@@ -138,9 +160,9 @@ def _violations(world: World) -> Iterator[str]:
     if len(world.events) > 1:
         yield "two events"
     if _is_quiet(world) and not world.events:
-        if world.log:
+        if world.log > world.begin:
             yield "a durable request became no event"
-        if any(request.status for request in world.requests):
+        if world.promised:
             yield "a promised request became no event"
 
 
@@ -156,6 +178,22 @@ def _steps(world: World, rules: Rules) -> Iterator[Step]:
     for i in range(len(world.normalizers)):
         yield from _normalizer_steps(world, rules, i)
     yield from _misfortunes(world)
+    yield from _remedies(world, rules)
+    if world.budget.expiries and world.key is not None and _is_idle(world):
+        spent = world.budget._replace(expiries=world.budget.expiries - 1)
+        yield (
+            "the window ends",
+            world._replace(
+                key=None, snapshot=None, events=(), granted=0, promised=False, begin=world.log, budget=spent
+            ),
+        )
+
+
+def _is_idle(world: World) -> bool:
+    """Whether nothing is under way; a sender may still have a repetition in mind."""
+    senders_idle = all(request.at in {"start", "answered", "gave up"} for request in world.requests)
+    normalizers_idle = all(one.position == world.log and not one.batch for one in world.normalizers)
+    return senders_idle and normalizers_idle and world.committed == world.log
 
 
 def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
@@ -191,7 +229,8 @@ def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
         case _:
             told = world._replace(
                 granted=world.granted + (request.status == 200),
-                empty_promises=world.empty_promises + (world.log == 0),
+                promised=True,
+                empty_promises=world.empty_promises + (world.log == world.begin),
             )
             yield f"sender {i}: {request.status}", become(request._replace(at="answered"), told)
 
@@ -247,3 +286,10 @@ def _misfortunes(world: World) -> Iterator[Step]:
                 key=world.snapshot[0], snapshot=None, budget=budget._replace(rollbacks=budget.rollbacks - 1)
             ),
         )
+
+
+def _remedies(world: World, rules: Rules) -> Iterator[Step]:
+    open_batches = [result for one in world.normalizers for result in one.batch if rules.restore_uncommitted]
+    if world.budget.rebuilds and (world.events or any(emit for _, emit in open_batches)):
+        spent = world.budget._replace(rebuilds=world.budget.rebuilds - 1)
+        yield "the key is restored", world._replace(key=rules.restore(world.key), budget=spent)

@@ -2,7 +2,17 @@
 
 import pytest
 
-from tests.unit.model.deduplication import PROTOCOL, Budget, Key, explore
+from tests.unit.model.deduplication import (
+    PROTOCOL,
+    Budget,
+    Key,
+    Normalizer,
+    Request,
+    World,
+    explore,
+    explore_from,
+    restore,
+)
 
 LOST = {"a durable request became no event", "a promised request became no event"}
 
@@ -31,6 +41,42 @@ def test_three_senders_at_once_get_one_200_and_one_event() -> None:
 )
 def test_a_store_that_loses_its_keys_may_cost_an_extra_200_or_event_and_never_a_loss(budget: Budget) -> None:
     assert explore(PROTOCOL, budget).keys() == {"two 200", "two events"}
+
+
+@pytest.mark.parametrize("budget", [Budget(1, 0, 1, expiries=1), Budget(0, 1, 1, expiries=1)], ids=str)
+def test_after_the_window_the_same_request_is_one_new_event(budget: Budget) -> None:
+    assert explore(PROTOCOL, budget) == {}
+
+
+@pytest.mark.parametrize("budget", [Budget(1, 1, 1), Budget(1, 0, 0, expiries=1)], ids=str)
+def test_a_key_that_was_restored_from_its_event_costs_nothing(budget: Budget) -> None:
+    assert (
+        explore_from(
+            World(
+                requests=(Request("start", 2),) * 2,
+                budget=budget,
+                normalizers=(Normalizer(epoch=1, position=1),),
+                log=1,
+                committed=1,
+                events=(0,),
+                granted=1,
+                promised=True,
+                key=restore(None),
+            ),
+            PROTOCOL,
+        )
+        == {}
+    )
+
+
+@pytest.mark.parametrize("budget", [Budget(0, 1, 0, 1, 0, 1), Budget(1, 0, 0, 1, 0, 1)], ids=str)
+def test_restoring_the_key_at_any_time_loses_nothing(budget: Budget) -> None:
+    assert explore(PROTOCOL, budget).keys() <= {"two 200", "two events"}
+
+
+def test_restoring_the_key_from_what_is_not_committed_loses_events() -> None:
+    hasty = PROTOCOL._replace(restore_uncommitted=True)
+    assert explore(hasty, Budget(0, 1, 0, key_losses=1, rebuilds=1)).keys() >= LOST
 
 
 def test_claiming_before_publishing_loses_events() -> None:
