@@ -1,7 +1,6 @@
 """The rules for API keys: what tokens of senders are made from."""
 
 import hashlib
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from libs.identifiers import new_event_id
+from libs.networks import network_of
 from services.config.definitions import ApiKey, Time, same
 from services.config.errors import ConflictError, Fault, InvalidError, NotFoundError
 from services.config.identity import Identity
@@ -192,7 +192,7 @@ def _networks(given: Sequence[str], faults: list[Fault]) -> tuple[str, ...]:
     networks: list[str] = []
     for index, text in enumerate(given):
         try:
-            networks.append(str(ipaddress.ip_network(text)))
+            networks.append(str(network_of(text)))
         except ValueError:
             message = "must be an address or a network such as 203.0.113.0/24, without bits beyond its prefix"
             faults.append(Fault(f"allowedIps[{index}]", message))

@@ -1,6 +1,5 @@
 """Tokens for senders: made from an API key, renewed, and the public keys that verify them."""
 
-import ipaddress
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from jwt.algorithms import RSAAlgorithm
 from msgspec import Struct
 
+from libs.networks import is_within, network_of
 from libs.sealing import Sealer
 from libs.tokens import ALGORITHM, ISSUER, TokenClaims
 from services.config.api_keys import sha256_of
@@ -155,18 +155,8 @@ def _is_usable(key: ApiKey, now: datetime, address: str) -> bool:
     return (
         key.revoked_at is None
         and (key.expires_at is None or now < key.expires_at)
-        and (not key.allowed_ips or _is_within(address, key.allowed_ips))
+        and (not key.allowed_ips or is_within(address, map(network_of, key.allowed_ips)))
     )
-
-
-def _is_within(address: str, networks: tuple[str, ...]) -> bool:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return any(ip in ipaddress.ip_network(network) for network in networks)
 
 
 def _jwk(key_id: str, pem: str) -> Jwk:

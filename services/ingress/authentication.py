@@ -1,13 +1,13 @@
 """What it takes to let a request in: what authentication looks at, and how it refuses."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from libs.networks import Network
+
 RawHeaders = Iterable[tuple[bytes, bytes]]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Denial(NamedTuple):

@@ -1,6 +1,5 @@
 """The integrations and keys, compiled: an immutable view that is swapped whole when definitions change."""
 
-import ipaddress
 import logging
 import math
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from libs import messages
 from libs.definitions import Changes
 from libs.messages import ApiKey, Capture, DraftIntegration, Integration, SigningKey, Undecodable
+from libs.networks import network_of
 from libs.sealing import SealedError, Sealer
 from libs.tokens import EXECUTE
 from services.ingress import answers
@@ -131,6 +131,6 @@ def _known(definition: object) -> KnownApiKey | None:
                 workspace=definition.workspace,
                 may_execute=EXECUTE in definition.permissions,
                 expires_at_s=definition.expires_at.timestamp() if definition.expires_at else math.inf,
-                networks=tuple(ipaddress.ip_network(network) for network in definition.allowed_ips),
+                networks=tuple(map(network_of, definition.allowed_ips)),
             )
     return None

@@ -1,14 +1,14 @@
 """Tokens that were made from an API key. Everything else is refused."""
 
-import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import jwt
 import msgspec
 
+from libs.networks import is_within
 from libs.tokens import ALGORITHM, ISSUER, TokenClaims
-from services.ingress.authentication import Denial, Keyring, KnownApiKey, Network, RawHeaders, Request, VerifyingKey
+from services.ingress.authentication import Denial, Keyring, KnownApiKey, RawHeaders, Request, VerifyingKey
 
 TOKENS_LIMIT: Final = 10_000
 _TOKEN_LIMIT_BYTES: Final = 4096
@@ -106,7 +106,7 @@ class TokenAuthenticator:
             return KEY_EXPIRED
         if not key.may_execute:
             return NO_PERMISSION
-        return OTHER_PLACE if key.networks and not _is_within(request.address, key.networks) else None
+        return OTHER_PLACE if key.networks and not is_within(request.address, key.networks) else None
 
 
 def find_token(headers: RawHeaders) -> str | Denial:
@@ -128,13 +128,3 @@ def _cookie(text: str) -> str:
         if name.strip() == _COOKIE:
             return value.strip().strip('"')
     return ""
-
-
-def _is_within(address: str, networks: Iterable[Network]) -> bool:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return any(ip in network for network in networks)

@@ -133,6 +133,14 @@ async def test_a_key_is_good_only_from_its_networks(timed: ControlPlane) -> None
     await log_in(timed, elsewhere["secret"], status=401)
 
 
+async def test_a_network_of_mapped_addresses_is_stored_as_the_one_of_ipv4_that_it_stands_for(
+    timed: ControlPlane,
+) -> None:
+    key = await make_key(timed, allowedIps=["::ffff:127.0.0.0/104", "127.0.0.0/8", "::ffff:10.0.0.1"])
+    assert key["allowedIps"] == ["127.0.0.0/8", "10.0.0.1/32"]
+    await log_in(timed, key["secret"])
+
+
 async def test_a_token_is_renewed_while_it_is_valid_and_no_longer(timed: ControlPlane, clock: Clock) -> None:
     key = await make_key(timed)
     token = await log_in(timed, key["secret"])
@@ -162,6 +170,7 @@ async def test_what_is_no_token_of_ours_is_not_renewed(timed: ControlPlane) -> N
         ({"expiresAt": "9999-12-31T23:59:59-23:00"}, "expiresAt"),
         ({"expiresAt": "0001-01-01T00:00:00+23:00"}, "expiresAt"),
         ({"allowedIps": ["10.0.0.1/8"]}, "allowedIps[0]"),
+        ({"allowedIps": ["::ffff:10.0.0.1/104"]}, "allowedIps[0]"),
         ({"allowedIps": ["10.0.0.0/8", "nowhere"]}, "allowedIps[1]"),
         ({"allowedIps": ["10.0.0.1"] * 101}, "allowedIps"),
     ],

@@ -1,8 +1,11 @@
 """Routes, compiled from definitions."""
 
+from ipaddress import IPv4Network
+
 import pytest
 
 from libs.messages import (
+    ApiKey,
     Auth,
     BusinessEvent,
     Deduplication,
@@ -162,3 +165,9 @@ def test_replicas_share_a_limit() -> None:
     assert isinstance(route, Route)
     assert route.bucket is not None
     assert [route.bucket.take(0) for _ in range(3)] == [0, 0, 2]
+
+
+async def test_a_network_of_mapped_addresses_that_was_stored_before_is_the_one_of_ipv4() -> None:
+    key = ApiKey(id="k", workspace="w", permissions=(), allowed_ips=("::ffff:10.0.0.0/120",))
+    view = COMPILER.updated(EMPTY, {"api-key/k": key})
+    assert view.keyring.api["k"].networks == (IPv4Network("10.0.0.0/24"),)
