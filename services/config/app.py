@@ -100,6 +100,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             await database.set_up(set_up)
             lifecycle.spawn("relay", relaying())
             lifecycle.spawn("samples", samples.run())
+            lifecycle.spawn("captures", captures.run(relay.is_active))
             lifecycle.spawn("activity", activity_reader.run())
             lifecycle.spawn("signing keys", signing_keys.run())
             yield

@@ -1,14 +1,16 @@
 """The rules for sample captures: for ninety seconds the next request to an integration is kept for its author."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from msgspec.structs import replace
 
 from libs.messages import RefusedSample, Sample
-from services.config.definitions import Capture, messages_of
-from services.config.errors import NotFoundError
+from services.config.definitions import Capture, CaptureState, messages_of
+from services.config.errors import NotFoundError, UnavailableError
 from services.config.identity import Identity
 from services.config.integrations import existing_integration
 from services.config.store.scope import Scope, Workspaces
@@ -18,7 +20,9 @@ CAPTURE_TIME: Final = timedelta(seconds=90)
 _GRACE: Final = timedelta(seconds=1)
 _REFUSED_LIMIT: Final = 20
 
-State = Literal["armed", "received", "timed_out", "cancelled"]
+# A capture that is neither cancelled nor has its sample.
+_OPEN: Final = ("armed", "timed_out")
+_END_INTERVAL_S: Final = 2.0
 
 
 class Captures:
@@ -46,7 +50,7 @@ class Captures:
             await scope.store("armed", before, capture)
         return capture
 
-    async def get(self, by: Identity, integration_id: str) -> tuple[Capture, State]:
+    async def get(self, by: Identity, integration_id: str) -> tuple[Capture, CaptureState]:
         """The last capture, and its state now.
 
         Raises:
@@ -56,7 +60,7 @@ class Captures:
             capture = await _existing(scope, integration_id)
             return capture, state_of(capture, scope.now)
 
-    async def cancel(self, by: Identity, integration_id: str) -> tuple[Capture, State]:
+    async def cancel(self, by: Identity, integration_id: str) -> tuple[Capture, CaptureState]:
         """End it if it is armed; otherwise it stays as it is.
 
         Raises:
@@ -80,10 +84,30 @@ class Captures:
                 if before is not None and (after := noted(before, sample)) is not before:
                     await scope.store("received", before, after)
 
+    async def run(self, is_active: Callable[[], bool]) -> None:
+        """End what has timed out while this process `is_active`, until cancelled; also when the store is away."""
+        while True:
+            if is_active():
+                with suppress(UnavailableError):  # the relay says so
+                    await self.end_timed_out()
+            await asyncio.sleep(_END_INTERVAL_S)
+
+    async def end_timed_out(self) -> None:
+        """Withdraw the captures whose time is over from the ingress, which has ignored them since."""
+        for workspace_id in await self._workspaces.ids():
+            async with self._workspaces.reading(workspace_id) as scope:
+                armed = await scope.captures.all(state="armed")
+                timed_out = [one.id for one in armed if state_of(one, scope.now) == "timed_out"]
+            for integration_id in timed_out:
+                async with self._workspaces.tending(workspace_id) as scope:
+                    capture = await scope.captures.get(integration_id)
+                    if capture is not None and capture.state != (state := state_of(capture, scope.now)):
+                        await scope.store(state, capture, replace(capture, state=state))
+
 
 def noted(capture: Capture, sample: Sample | RefusedSample) -> Capture:
     """The capture after one more sample: of another generation, or after the first accepted one, the same."""
-    if capture.state != "armed" or sample.generation != capture.generation:
+    if capture.state not in _OPEN or sample.generation != capture.generation:
         return capture
     if datetime.fromisoformat(sample.received_at) > capture.expires_at + _GRACE:
         return capture  # its author was told that nothing came
@@ -94,7 +118,7 @@ def noted(capture: Capture, sample: Sample | RefusedSample) -> Capture:
     return replace(capture, refused=(*capture.refused, sample))
 
 
-def state_of(capture: Capture, now: datetime) -> State:
+def state_of(capture: Capture, now: datetime) -> CaptureState:
     is_over = capture.state == "armed" and now > capture.expires_at + _GRACE
     return "timed_out" if is_over else capture.state
 

@@ -114,15 +114,19 @@ class SigningKey(Struct, frozen=True, kw_only=True):
         return self.id
 
 
+CaptureState = Literal["armed", "received", "timed_out", "cancelled"]
+
+
 class Capture(Struct, frozen=True, kw_only=True):
     """The last capture of an integration, whose id it has. A generation is one arming of it.
 
     `sample` is a `libs.messages.Sample` once one was received; `refused` what was not accepted meanwhile.
+    An armed one has timed out when its time is over, which is stored a little later.
     """
 
     id: str
     generation: int
-    state: Literal["armed", "received", "cancelled"]
+    state: CaptureState
     expires_at: datetime
     sample: messages.Sample | None = None
     refused: tuple[messages.RefusedSample, ...] = ()

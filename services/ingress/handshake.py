@@ -6,26 +6,37 @@ from urllib.parse import parse_qs
 
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
+from services.ingress.authentication import Denial
 
-_NAMES: Final = ("hub.mode", "hub.verify_token", "hub.challenge")
+_MODE: Final = "hub.mode"
+_TOKEN: Final = "hub.verify_token"  # noqa: S105  a name
+_CHALLENGE: Final = "hub.challenge"
 _FIELDS_LIMIT: Final = 20
 
 
 class Handshake:
-    """Answers it for one integration; nothing comes of it."""
+    """Answers it for one integration; nothing comes of it. No reason of a denial has anything of what was sent."""
 
     def __init__(self, verify_token: bytes) -> None:
         self._verify_token = verify_token
 
-    def answer(self, query: bytes, now_ns: int) -> HttpAnswer:
-        """The challenge verbatim if the token is right, else 403."""
+    def answer(self, query: bytes) -> HttpAnswer | Denial:
+        """The challenge verbatim if the token is right."""
         try:
             fields = parse_qs(query.decode("ascii"), keep_blank_values=True, max_num_fields=_FIELDS_LIMIT)
         except ValueError:
             fields = {}
         # A field that is repeated is as good as none.
-        mode, token, challenge = (given[0] if len(given := fields.get(name, [])) == 1 else "" for name in _NAMES)
-        right = hmac.compare_digest(token.encode(), self._verify_token)
-        if mode == "subscribe" and right and challenge:
-            return answers.challenge(challenge.encode())
-        return answers.denied(403, "Forbidden", now_ns)
+        names = (_MODE, _TOKEN, _CHALLENGE)
+        given = {name: values[0] for name in names if len(values := fields.get(name, [])) == 1 and values[0]}
+        if missing := [name for name in names if name not in given]:
+            return _denied(f"The handshake must have {' and '.join(missing)}, not empty and not repeated")
+        if given[_MODE] != "subscribe":
+            return _denied(f"The {_MODE} of the handshake is not 'subscribe'")
+        if not hmac.compare_digest(given[_TOKEN].encode(), self._verify_token):
+            return _denied(f"The {_TOKEN} of the handshake is not the verify token of the integration")
+        return answers.challenge(given[_CHALLENGE].encode())
+
+
+def _denied(reason: str) -> Denial:
+    return Denial(403, "Forbidden", reason)

@@ -56,21 +56,21 @@ class Endpoint:
         route = self._snapshot.find(integration_id)
         if isinstance(route, HttpAnswer):
             return route
+        capture = self._snapshot.view.captures.get(route.id)
+        if capture is not None and capture.expires_at.timestamp() <= time.time():
+            capture = None
         if route.handshake is not None and scope["method"] == "GET":
-            answer = route.handshake.answer(scope["query_string"], time.time_ns())
-            if answer.status != HTTPStatus.OK:
-                route.tally.reject(answer.status, lambda: "The handshake is incomplete, or has another verify token")
-            return answer
-        capture = self._snapshot.view.captures.get(integration_id or "")
-        if capture is not None and capture.expires_at.timestamp() > time.time():
-            return await self._capture(route, capture, scope, body)
-        if route.is_draft:
+            answer = route.handshake.answer(scope["query_string"])
+            return self._refuse(route, capture, answer, scope, body) if isinstance(answer, Denial) else answer
+        if route.is_draft and capture is None:
             route.tally.reject(HTTPStatus.NOT_FOUND, lambda: "The integration is not published")
             return answers.NOT_FOUND
         checked = await self._check(route, scope, body)
-        if isinstance(checked, Checked):
-            return await self._accept(route, checked)
-        return _refuse(route, checked, scope, body)
+        if not isinstance(checked, Checked):
+            return self._refuse(route, capture, checked, scope, body)
+        if capture is not None:
+            return await self._capture(route, capture, checked)
+        return await self._accept(route, checked)
 
     async def _accept(self, route: Route, checked: Checked) -> HttpAnswer:
         event_id = new_event_id()
@@ -83,14 +83,8 @@ class Endpoint:
             route.tally.reject(answer.status, lambda: checks.reason_of(answer, (), b""))
         return answer
 
-    async def _capture(self, route: Route, capture: Capture, scope: Scope, body: Body) -> HttpAnswer | None:
-        """As always, with a copy for the author of what comes and of what is refused. A draft only takes the copy."""
-        checked = await self._check(route, scope, body)
-        if not isinstance(checked, Checked):
-            if checked is not None:
-                status = checked.status
-                self._samples.refuse(capture, status, checks.reason_of(checked, scope["headers"], body.received))
-            return _refuse(route, checked, scope, body)
+    async def _capture(self, route: Route, capture: Capture, checked: Checked) -> HttpAnswer:
+        """As always, with a copy for the author. A draft only takes the copy."""
         if route.is_draft:
             written = await self._samples.write(capture, checked.headers, checked.raw)
             return answers.ACCEPTED_ELSEWHERE if written else answers.UNAVAILABLE
@@ -121,15 +115,24 @@ class Endpoint:
         decoded = checks.decode_body(raw)
         return answers.malformed(time.time_ns()) if decoded is None else Checked(headers, decoded, raw)
 
+    def _refuse(
+        self, route: Route, capture: Capture | None, refused: Denial | HttpAnswer | None, scope: Scope, body: Body
+    ) -> HttpAnswer | None:
+        """Answer what did not pass, and tell the author of an armed capture why; None if the sender has gone."""
+        if refused is None:
+            return None
 
-def _refuse(route: Route, refused: Denial | HttpAnswer | None, scope: Scope, body: Body) -> HttpAnswer | None:
-    if refused is not None:
-        route.tally.reject(refused.status, lambda: checks.reason_of(refused, scope["headers"], body.received))
-    if not isinstance(refused, Denial):
-        return refused
-    if refused.status == HTTPStatus.UNAUTHORIZED and refused.error not in SIGNATURE_ERRORS:
-        return answers.token_needed(refused.error, time.time_ns())
-    return answers.denied(refused.status, refused.error, time.time_ns())
+        def reason() -> str:
+            return checks.reason_of(refused, scope["headers"], body.received)
+
+        if capture is not None:
+            self._samples.refuse(capture, refused.status, reason())
+        route.tally.reject(refused.status, reason)
+        if not isinstance(refused, Denial):
+            return refused
+        if refused.status == HTTPStatus.UNAUTHORIZED and refused.error not in SIGNATURE_ERRORS:
+            return answers.token_needed(refused.error, time.time_ns())
+        return answers.denied(refused.status, refused.error, time.time_ns())
 
 
 def _cancel(reader: Reader) -> None:

@@ -9,11 +9,10 @@ from markupsafe import escape
 from msgspec import Struct
 
 from libs.parameters import flatten
-from services.config.captures import State
 from services.config.console.rendering import pretty, short
 from services.config.console.typed import held
 from services.config.console.visit import Visit
-from services.config.definitions import Capture
+from services.config.definitions import Capture, CaptureState
 from services.config.errors import NotFoundError
 from services.config.rules import PARAMETER_LIMIT
 
@@ -43,7 +42,7 @@ class ShownCapture(Struct, frozen=True, kw_only=True):
     """The last capture of an integration, and its state now."""
 
     capture: Capture
-    state: State
+    state: CaptureState
     sample: ShownSample | None
 
 

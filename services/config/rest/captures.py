@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from libs.messages import Sample
 from libs.parameters import flatten
 from services.config.accounts import Accounts
-from services.config.captures import Captures, State
-from services.config.definitions import Capture, Time
+from services.config.captures import Captures
+from services.config.definitions import Capture, CaptureState, Time
 from services.config.errors import RequestError, UnavailableError
 from services.config.identity import Identity, Permission
 from services.config.rest.requests import ApiRequest, check_permissions, needs
@@ -72,7 +72,7 @@ class CaptureAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     """The last capture of an integration. `sample` is null until one was received."""
 
     generation: int
-    state: Literal["armed", "received", "timed_out", "cancelled"]
+    state: CaptureState
     expires_at: Time
     sample: SampleAnswer | None
     refused: Sequence[RefusedAnswer]
@@ -151,7 +151,7 @@ async def stream(
     return ServerSentEvent(events())
 
 
-def _answer(capture: Capture, state: State) -> CaptureAnswer:
+def _answer(capture: Capture, state: CaptureState) -> CaptureAnswer:
     return CaptureAnswer(
         generation=capture.generation,
         state=state,

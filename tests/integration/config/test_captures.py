@@ -144,6 +144,23 @@ async def test_the_ingress_learns_of_a_capture_and_of_its_end(live: ControlPlane
     assert (armed.generation, ended) == (1, None)
 
 
+async def test_the_ingress_learns_that_a_capture_has_timed_out_and_can_be_asked_again(
+    live: ControlPlane, kafka: str, clock: Clock
+) -> None:
+    async with definitions_topic(kafka) as topic:
+        integration_id = await live.create_integration()
+        await live.call("POST", path_of(integration_id), status=201)
+        clock.now += timedelta(seconds=91.1)
+        armed, ended = await topic.history("capture", integration_id, 2)
+        assert isinstance(armed, Capture)
+        assert (armed.generation, ended) == (1, None)
+        assert await state_of(live, integration_id) == "timed_out"
+        await live.call("POST", path_of(integration_id), status=201)
+        again = (await topic.history("capture", integration_id, 3))[-1]
+        assert isinstance(again, Capture)
+        assert again.generation == 2
+
+
 async def test_every_replica_sees_the_same_and_a_restart_misses_nothing(kafka: str, tmp_path: Path) -> None:
     await topics.ensure_topics(kafka)
     async with serving(settings(tmp_path)) as plane:  # without Kafka

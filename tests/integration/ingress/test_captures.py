@@ -17,7 +17,7 @@ from libs.messages import Capture, Deduplication, Integration, RefusedSample, Sa
 from tests.consuming import read_all
 from tests.eventually import eventually
 from tests.integration.ingress.serving import Ingress, an_integration, drafted, path_of
-from tests.unit.ingress.credentials import meta_auth, signature
+from tests.unit.ingress.credentials import VERIFY_TOKEN, meta_auth, signature
 
 BY_ID = Deduplication(parameters=("body.id",))
 REFUSED_LIMIT = 20
@@ -125,6 +125,25 @@ async def test_of_a_refused_request_nothing_is_kept_but_its_status_and_the_reaso
     assert sorted(one.status for one in found if isinstance(one, RefusedSample)) == sorted(refused)
     assert mark not in str(found)
     assert all(isinstance(one, RefusedSample) and one.reason for one in found)
+
+
+async def test_the_author_sees_which_handshakes_failed_and_why_but_not_the_token_that_was_given(
+    ingress: Ingress,
+) -> None:
+    integration, mark = an_integration(), uuid4().hex
+    integration = replace(integration, auth=meta_auth(integration.id, "the app's secret"))
+    await ingress.introduce(drafted(integration))
+    await arm(ingress, integration.id)
+    good = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1"}
+    for changed, status in (({"hub.verify_token": mark}, 403), ({"hub.challenge": ""}, 403), ({}, 200)):
+        answer = await ingress.http.get(path_of(integration.id), params=good | changed)
+        assert answer.status_code == status
+    found = await until_there(ingress, integration.id, 2)
+    assert {(one.status, one.reason) for one in found if isinstance(one, RefusedSample)} == {
+        (403, "The hub.verify_token of the handshake is not the verify token of the integration"),
+        (403, "The handshake must have hub.challenge, not empty and not repeated"),
+    }
+    assert len(found) == 2
 
 
 async def test_whatever_strangers_send_the_author_is_told_of_a_limited_number_in_each_generation(

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from libs.messages import RefusedSample, Sample
 from services.config.captures import noted
@@ -31,6 +32,16 @@ def test_a_sample_that_came_when_the_capture_had_timed_out_is_not() -> None:
         integration_id="i", generation=2, received_at=late.isoformat(), status=400, reason="not JSON"
     )
     assert noted(ARMED, refused) is ARMED
+
+
+def test_a_sample_that_was_received_in_time_is_taken_also_when_it_was_read_too_late() -> None:
+    timed_out = replace(ARMED, state="timed_out")
+    assert noted(timed_out, sample(UNTIL)).state == "received"
+
+
+def test_what_is_cancelled_takes_nothing() -> None:
+    cancelled = replace(ARMED, state="cancelled")
+    assert noted(cancelled, sample(UNTIL)) is cancelled
 
 
 def test_a_sample_of_another_generation_is_not_taken() -> None:

@@ -100,7 +100,9 @@ async def test_a_duplicate_of_meta_is_no_accepted_request_although_its_answer_lo
 async def test_a_handshake_is_counted_when_it_fails() -> None:
     server = await serving(meta_auth(ID, "s"))
     await server.answer(method="GET")
-    assert reasons(taken(server)) == [(403, "The handshake is incomplete, or has another verify token")]
+    assert reasons(taken(server)) == [
+        (403, "The handshake must have hub.mode and hub.verify_token and hub.challenge, not empty and not repeated")
+    ]
 
 
 async def test_each_refusal_is_counted_with_a_reason_for_the_owner() -> None:
