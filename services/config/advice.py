@@ -7,7 +7,7 @@ from libs.messages import Auth, JwtAuth
 from libs.tokens import EXECUTE
 from services.config.definitions import ApiKey, Integration
 from services.config.errors import Fault
-from services.config.rules import lost_parts, uncovered_headers
+from services.config.rules import idle_policy, lost_parts, uncovered_headers
 
 
 def key_ids(integrations: Iterable[Integration]) -> set[str]:
@@ -18,7 +18,8 @@ def key_ids(integrations: Iterable[Integration]) -> set[str]:
 
 def advice_on_draft(integration: Integration) -> list[Fault]:
     draft = integration.draft
-    return [*uncovered_headers(draft.auth, draft.deduplication), *lost_parts(draft.auth, draft.deduplication)]
+    given = (draft.auth, draft.deduplication)
+    return [*uncovered_headers(*given), *lost_parts(*given), *idle_policy(*given)]
 
 
 def advice_on_keys(integration: Integration, keys: Mapping[str, ApiKey], now: datetime) -> list[Fault]:

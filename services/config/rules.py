@@ -73,6 +73,14 @@ def lost_parts(auth: messages.Auth, rules: messages.Deduplication | None) -> Ite
         yield Fault("deduplication.parameters", reason)
 
 
+def idle_policy(auth: messages.Auth, rules: messages.Deduplication | None) -> Iterator[Fault]:
+    """A refusal of requests that never comes: the ingress does not deduplicate what is split."""
+    is_split = isinstance(auth, messages.MetaAuth) and auth.split_batches
+    if is_split and rules is not None and rules.on_redis_down == "reject":
+        reason = "has no effect on requests that are split: they are taken, and deduplicated when Redis is back"
+        yield Fault("deduplication.onRedisDown", reason)
+
+
 def _is_beyond_the_first(path: tuple[str, ...], array: tuple[str, ...]) -> bool:
     depth = len(array)
     return path[:depth] == array and len(path) > depth and array_index(path[depth]) > 0

@@ -20,6 +20,7 @@ _PATH: Final = re.compile(
     rb"/automation-endpoint/endpoints/authorized/"
     rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/trigger"
 )
+_TOO_LARGE_IN_PARTS: Final = "split, its events would be too large together"
 _BODY: Final = msgspec.json.Decoder(dict[str, object])
 
 
@@ -98,7 +99,7 @@ def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes
 
 def _fault_of(raw: bytes) -> str:
     try:
-        _BODY.decode(raw)
+        body = _BODY.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)[:200]
-    return "it is too deep, or has too many values"
+    return _TOO_LARGE_IN_PARTS if fits(raw, body) else "it is too deep, or has too many values"

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from libs import telemetry
+from libs.batches import exceed_limit
 from libs.health import Receive, Scope, Send
 from libs.identifiers import new_event_id
 from libs.messages import Capture
@@ -113,6 +114,8 @@ class Endpoint:
         if wait_s:
             return answers.too_many(wait_s)
         decoded = checks.decode_body(raw)
+        if decoded is not None and route.batch is not None and exceed_limit(headers, decoded):
+            decoded = None
         return answers.malformed(time.time_ns()) if decoded is None else Checked(headers, decoded, raw)
 
     def _refuse(

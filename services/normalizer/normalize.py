@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -9,12 +10,12 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from libs import topics
-from libs.deduplication import Hasher
+from libs.batches import PARTS_LIMIT_BYTES, exceed_limit, parts_of
+from libs.deduplication import Hasher, scope_of_parts
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output, Record, timestamp_of
 from libs.identifiers import part_id
 from libs.messages import DEFINITIONS_OFFSET, PART_HASH, Event, RequestMetadata, decode_metadata
 from libs.parameters import flatten
-from services.normalizer.batches import count_parts, hasher_of, parts_of
 
 UNREADABLE_METADATA: Final = DeadLetter("unreadable-metadata")
 NOT_AN_OBJECT: Final = DeadLetter("not-a-json-object")
@@ -24,10 +25,6 @@ EVENT_LIMIT_BYTES: Final = topics.RECORD_LIMIT_BYTES - 128 * 1024
 
 _BODY: Final = msgspec.json.Decoder(dict[str, object])
 _EVENT: Final = msgspec.json.Encoder()
-
-
-# All parts of one request are one transaction, which has to be written in time on a slow machine too.
-PARTS_LIMIT_BYTES: Final = 32 * 1024 * 1024
 
 
 class CleanEvent(Struct, frozen=True):
@@ -67,6 +64,16 @@ def normalize(record: Record) -> Sequence[CleanEvent] | DeadLetter:
     return TOO_LARGE if len(value) > EVENT_LIMIT_BYTES else [CleanEvent(written(value), claim)]
 
 
+@lru_cache(maxsize=1024)
+def hasher_of(integration_id: str, parameters: tuple[str, ...]) -> Hasher:
+    """The hashes of parts. They differ from all hashes of whole requests, whose records lie elsewhere.
+
+    Raises:
+        ValueError: a parameter is no path.
+    """
+    return Hasher(scope_of_parts(integration_id), parameters)
+
+
 def _split(
     metadata: RequestMetadata, body: dict[str, object], hasher: Hasher, written: Callable[[bytes, str | None], Output]
 ) -> Sequence[CleanEvent] | DeadLetter:
@@ -74,9 +81,8 @@ def _split(
     events: list[CleanEvent] = []
     claims: set[str] = set()
     total = 0
-    count = count_parts(body)
-    if count > 1 and count * len(_encode(metadata, {**body, "entry": []})) > PARTS_LIMIT_BYTES:
-        return TOO_LARGE  # for what they have in common alone, without the work of finding out part by part
+    if exceed_limit(metadata.headers, body):
+        return TOO_LARGE  # without the work of finding out part by part
     for part in parts_of(body):
         value = _encode(metadata, part.body, part.place)
         total += len(value)  # also of what is then left out: to see that has its cost

@@ -57,9 +57,11 @@ async def test_the_published_definition_says_whether_batches_are_split(
 
 
 async def test_parameters_that_cannot_tell_parts_apart_are_taken_with_a_warning(plane: ControlPlane) -> None:
-    rules = {"parameters": ["body.object", "body.entry.0.changes.1.value.id"]}
+    rules = {"parameters": ["body.object", "body.entry.0.changes.1.value.id"], "onRedisDown": "accept"}
     path = await create(plane, auth={**META, "splitBatches": True}, deduplication=rules)
     warned = (await plane.call("GET", path))["warnings"]
     assert [fault["field"] for fault in warned] == ["deduplication.parameters[1]", "deduplication.parameters"]
     changed = await plane.call("PATCH", path, {"deduplication": BY_MESSAGE})
-    assert changed["warnings"] == []
+    assert [fault["field"] for fault in changed["warnings"]] == ["deduplication.onRedisDown"]
+    accepting = {"deduplication": {**BY_MESSAGE, "onRedisDown": "accept"}}
+    assert (await plane.call("PATCH", path, accepting))["warnings"] == []

@@ -65,6 +65,17 @@ async def test_requests_that_are_to_be_split_meet_in_one_partition_and_do_withou
     assert {one.event_id for one in metadata} == {answer.headers["x-request-id"] for answer in given}
 
 
+async def test_a_request_that_would_be_too_large_in_parts_is_refused_and_not_stored(ingress: Ingress) -> None:
+    parts = b'{"text":"%s","entry":[{"changes":[%s]}]}' % (b"x" * 1_000_000, b",".join([b"0"] * 40))
+    integration = an_integration()
+    for split, status in ((True, 400), (False, 200)):
+        auth = meta_auth(integration.id, SECRET, split_batches=split)
+        await ingress.introduce(msgspec.structs.replace(integration, auth=auth))
+        await ingress.publish()  # what is defined later is known later
+        assert (await deliver(ingress, integration.id, parts)).status_code == status
+        assert len(await ingress.requests(integration.id)) == (not split)
+
+
 async def test_the_same_document_in_other_bytes_has_another_signature(ingress: Ingress) -> None:
     integration_id = await published(ingress)
     signed = signature(WHATSAPP, SECRET)

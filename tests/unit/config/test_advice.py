@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from libs import messages
 from services.config.advice import advice_on_draft, advice_on_keys, key_ids
@@ -31,8 +33,8 @@ def api_key(
     )
 
 
-def draft(auth: messages.Auth, *parameters: str) -> Draft:
-    rules = messages.Deduplication(parameters=parameters) if parameters else None
+def draft(auth: messages.Auth, *parameters: str, redis_down: Literal["reject", "accept"] = "accept") -> Draft:
+    rules = messages.Deduplication(parameters=parameters, on_redis_down=redis_down) if parameters else None
     return Draft(name="x", auth=auth, deduplication=rules)
 
 
@@ -126,3 +128,14 @@ def test_parameters_that_tell_no_parts_apart_are_warned_of() -> None:
 
 def test_parameters_that_are_in_no_part_leave_no_two_parts_equal() -> None:
     assert [field for field, _ in splitting("body.entry.1.id")] == ["deduplication.parameters[0]"]
+
+
+def test_a_policy_for_redis_that_has_no_effect_on_what_is_split_is_warned_of() -> None:
+    whole = messages.MetaAuth(app_secrets=("s",), verify_token="v")
+    split = replace(whole, split_batches=True)
+    assert warnings(integration(draft(split, CHANGE, redis_down="reject"))) == [
+        ("deduplication.onRedisDown", "has no effect on requests that are split")
+    ]
+    assert warnings(integration(draft(split, CHANGE, redis_down="accept"))) == []
+    assert warnings(integration(draft(split))) == []
+    assert warnings(integration(draft(whole, CHANGE, redis_down="reject"))) == []

@@ -191,3 +191,15 @@ def test_anything_else_is_no_body(raw: bytes) -> None:
 def test_no_bytes_at_all_raise(raw: bytes) -> None:
     decoded = checks.decode_body(raw)
     assert decoded is None or isinstance(decoded, dict)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"{", "Input data was truncated"),
+        (b'{"a":[' + b"1," * 50_000 + b"1]}", "it is too deep, or has too many values"),
+        (b'{"entry":[]}', "split, its events would be too large together"),  # it is within all other limits
+    ],
+)
+def test_the_owner_is_told_what_is_wrong_with_a_body(raw: bytes, reason: str) -> None:
+    assert reason in checks.reason_of(answers.malformed(0), (), raw)

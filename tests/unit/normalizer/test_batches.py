@@ -5,17 +5,17 @@ from uuid import UUID, uuid5
 
 import msgspec
 from hypothesis import given
-from hypothesis import strategies as st
 
+from libs.batches import PARTS_LIMIT_BYTES, exceed_limit
 from libs.claims import Position
 from libs.deduplication import Hasher
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Decider, Decision
 from libs.messages import Batch, Event
-from services.normalizer.batches import count_parts, hasher_of, parts_of
 from services.normalizer.handlers import Normalizer
-from services.normalizer.normalize import PARTS_LIMIT_BYTES, UNREADABLE_METADATA, CleanEvent, normalize
+from services.normalizer.normalize import UNREADABLE_METADATA, CleanEvent, hasher_of, normalize
 from tests.unit.exactly_once.records import MemoryRecord
 from tests.unit.ingress.memory import MemoryClaims
+from tests.unit.libs.test_batches import bodies
 from tests.unit.normalizer.test_normalize import DEFINITIONS_SEEN, EVENT_ID, request
 
 BY_MESSAGE = ("body.entry.0.changes.0.value.id",)
@@ -81,35 +81,6 @@ def test_an_entry_without_changes_is_one_event_whatever_it_is() -> None:
     assert [event.body for event in events_of(batch({"entry": entries}))] == [{"entry": [entry]} for entry in entries]
 
 
-_LEAVES = st.none() | st.integers() | st.text(max_size=3)
-_ENTRIES = _LEAVES | st.fixed_dictionaries({}, optional={"changes": _LEAVES | st.lists(_LEAVES), "id": _LEAVES})
-
-
-@given(st.fixed_dictionaries({}, optional={"entry": _LEAVES | st.lists(_ENTRIES), "object": _LEAVES}))
-def test_nothing_is_lost_and_places_are_unique(body: dict[str, object]) -> None:
-    parts = list(parts_of(body))
-    assert len({part.place for part in parts}) == len(parts) >= 1
-    if [part.place for part in parts] == [""]:
-        assert parts[0].body == body
-        return
-    entries = body["entry"]
-    assert isinstance(entries, list)
-    together: list[object] = []
-    for i, entry in enumerate(entries):
-        own = [part.body["entry"] for part in parts if part.place.partition(".")[0] == str(i)]
-        assert all(isinstance(one, list) and len(one) == 1 for one in own)
-        whole = own[0][0] if isinstance(own[0], list) else None
-        if isinstance(entry, dict) and isinstance(entry.get("changes"), list) and entry["changes"]:
-            whole = entry | {"changes": [one[0]["changes"][0] for one in own if isinstance(one, list)]}
-        together.append(whole)
-    assert together == entries
-
-
-@given(st.fixed_dictionaries({}, optional={"entry": _LEAVES | st.lists(_ENTRIES), "object": _LEAVES}))
-def test_parts_are_counted_as_they_are_made(body: dict[str, object]) -> None:
-    assert count_parts(body) == len(list(parts_of(body)))
-
-
 def test_what_all_parts_have_in_common_is_enough_to_refuse_them() -> None:
     """A small request, of which every part would be large: it is refused before any is made."""
     body = {"common": [{}] * 24_000, "entry": [{"changes": [0] * 24_000}]}
@@ -150,6 +121,12 @@ def test_all_parts_of_a_request_together_may_be_so_large_and_no_larger() -> None
     fitting = PARTS_LIMIT_BYTES // of_one
     assert len(split(batch({"t": text, "entry": [{"changes": [0] * fitting}]}))) == fitting
     assert normalize(batch({"t": text, "entry": [{"changes": [0] * (fitting + 1)}]})) == TOO_LARGE
+
+
+@given(bodies())
+def test_what_parts_repeat_is_never_more_than_their_events_have(body: dict[str, object]) -> None:
+    total = sum(len(one.output.value or b"") for one in split(batch(body)))
+    assert not exceed_limit(events_of(batch(body))[0].headers, body, total)
 
 
 def ids(decisions: Sequence[Decision]) -> list[list[str]]:
