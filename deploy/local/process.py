@@ -43,7 +43,7 @@ class Process:
         self.name = program.name
         self.address = program.address
         self.log = program.log
-        self._program = program
+        self.program = program
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -114,9 +114,9 @@ class Process:
         bound = [sys.executable, "-S", "-E", str(_BOUND), str(os.getpid())]
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the launcher's own commands
-                [*bound, *self._program.command],
+                [*bound, *self.program.command],
                 cwd=_REPOSITORY,
-                env={**os.environ, **self._program.environment},
+                env={**os.environ, **self.program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -126,7 +126,7 @@ class Process:
     async def _becomes_ready(self) -> bool:
         """False when it ends before."""
         while self._popen is not None and self._popen.poll() is None:
-            if await self._program.is_ready():
+            if await self.program.is_ready():
                 return True
             await asyncio.sleep(_POLL_S)
         return False

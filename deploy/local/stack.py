@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from deploy.local.demo import Admin
 from deploy.local.kafka import kafka_process
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, ProcessFailedError, Program
 from deploy.local.redis import redis_process
 from deploy.local.rest import is_ready
@@ -47,6 +48,23 @@ class Stack(Struct, frozen=True, kw_only=True):
 
     def url(self, service: str) -> str:
         return f"http://{self.services[service].address}"
+
+    def replica(self, service: str) -> Process:
+        """One more process of a service, on a free port. Whoever asks for it starts and stops it.
+
+        It has no instance id, so that it leaves its group when it stops and not when its session is over.
+        """
+        first, port = self.services[service].program, free_port()
+        address = f"{LOOPBACK}:{port}"
+        return Process(
+            replace(
+                first,
+                address=address,
+                log=first.log.with_name(f"{service}-{port}.log"),
+                is_ready=lambda: is_ready(address),
+                environment={**first.environment, "INLET_PORT": str(port), "INLET_INSTANCE_ID": ""},
+            )
+        )
 
 
 @asynccontextmanager
