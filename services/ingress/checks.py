@@ -20,7 +20,6 @@ _PATH: Final = re.compile(
     rb"/automation-endpoint/endpoints/authorized/"
     rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/trigger"
 )
-_TOO_LARGE_IN_PARTS: Final = "split, its events would be too large together"
 _BODY: Final = msgspec.json.Decoder(dict[str, object])
 
 
@@ -102,4 +101,6 @@ def _fault_of(raw: bytes) -> str:
         body = _BODY.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)[:200]
-    return _TOO_LARGE_IN_PARTS if fits(raw, body) else "it is too deep, or has too many values"
+    if fits(raw, body):  # refused for the limit that only some integrations have
+        return "split, its events would be too large together"
+    return "it is too deep, or has too many values"

@@ -162,10 +162,11 @@ async def test_meta_can_verify_a_draft_and_an_author_sees_what_was_refused(autho
 
         await eventually(armed)
         assert (await sender.post(url, content=b"{", headers=JSON | credentials(b"{"))).status_code == 400
+        assert (await sender.get(url, params=query | {"hub.verify_token": "x"})).status_code == 403
 
         async def told() -> bool:
             refused = (await call(author, "GET", f"{path}/capture"))["refused"]
-            return {401, 400} <= {one["status"] for one in refused}
+            return {401, 400, 403} <= {one["status"] for one in refused}
 
         await eventually(told)
         assert (await call(author, "DELETE", f"{path}/capture"))["state"] == "cancelled"

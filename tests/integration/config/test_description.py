@@ -33,13 +33,18 @@ CHECKS = [
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
-    response_schema_conformance,
 ]
 
 
 async def described(plane: ControlPlane) -> Mapping[str, Any]:
     description: Mapping[str, Any] = await plane.call("GET", "/schema/openapi.json")
     return description
+
+
+def operations(description: Mapping[str, Any]) -> list[Any]:
+    """The operations, for schemathesis."""
+    found = schemathesis.openapi.from_dict(dict(description)).get_all_operations()
+    return [one.ok() for one in found if isinstance(one, Ok)]
 
 
 def operations_of(description: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
@@ -50,12 +55,10 @@ def operations_of(description: Mapping[str, Any]) -> Iterator[tuple[tuple[str, s
 
 
 def runnable(description: Mapping[str, Any]) -> list[Any]:
-    """The operations, for schemathesis, but those that would end the session, wait for a capture, or ask Kafka."""
-    found = schemathesis.openapi.from_dict(dict(description)).get_all_operations()
-    operations = [one.ok() for one in found if isinstance(one, Ok)]
+    """Those that neither would end the session, nor wait for a capture, nor ask Kafka."""
     return [
         one
-        for one in operations
+        for one in operations(description)
         if (one.method.upper(), one.path) != ("DELETE", "/api/v1/session")
         and "stream" not in one.path
         and "explain" not in one.path
@@ -89,18 +92,21 @@ async def send(plane: ControlPlane, case: Case[Any], headers: Mapping[str, str] 
     except (ValueError, UnicodeError, httpx.InvalidURL):
         return None
     assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR, f"{case.method} {case.formatted_path} {case.body!r}"
-    case.validate_response(Response.from_httpx(answer, verify=False), checks=CHECKS)
+    # The schema of a stream is that of its text; schemathesis would take it for the schema of each event.
+    is_stream = answer.headers.get("content-type", "").startswith("text/event-stream")
+    checks = CHECKS if is_stream else [*CHECKS, response_schema_conformance]
+    case.validate_response(Response.from_httpx(answer, verify=False), checks=checks)
     return answer
 
 
 @sqlite
 async def test_every_request_that_the_description_allows_is_answered_as_it_says(plane: ControlPlane) -> None:
-    operations = runnable(await described(plane))
+    called = runnable(await described(plane))
     sent = 0
-    for operation in operations:
+    for operation in called:
         for case in cases_of(operation):
             sent += await send(plane, case) is not None
-    assert sent > 5 * len(operations)
+    assert sent > 5 * len(called)
 
 
 @sqlite
