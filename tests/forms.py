@@ -97,9 +97,10 @@ class Document(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._templates += tag == "template"
-        if self._templates:
-            return
-        given = dict(attrs)
+        if not self._templates:
+            self._begin(tag, dict(attrs))
+
+    def _begin(self, tag: str, given: Mapping[str, str | None]) -> None:
         match tag:
             case "form":
                 self._form = HtmlForm(
