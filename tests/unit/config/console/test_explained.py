@@ -70,7 +70,8 @@ def test_a_filter_of_one_condition_has_no_group() -> None:
 
 
 def test_where_there_are_too_many_conditions_for_a_page_the_first_business_events_have_theirs() -> None:
-    conditions = outcomes({"any": [condition("body.a", str(number)) for number in range(250)]}, {})
+    anything: dict[str, object] = {"any": [condition("body.a", str(number)) for number in range(250)]}
+    conditions = outcomes(anything, {})
     evaluations = [
         BusinessEventEvaluation(
             id=str(number), name="b", state="active", version=1, matched=False, conditions=conditions
@@ -83,7 +84,7 @@ def test_where_there_are_too_many_conditions_for_a_page_the_first_business_event
 
 def test_parameters_with_long_names_do_not_make_a_page_longer_than_it_may_be() -> None:
     headers = {"x-form-id": "7"}
-    body: dict[str, object] = {f"{number:03}{'<' * 400}": number for number in range(200)} | {"long" * 10_000: 1}
+    body: dict[str, object] = dict.fromkeys([*(f"{number:03}{'<' * 400}" for number in range(200)), "long" * 10_000])
     event = Sighting(
         id="e",
         request_id=None,
