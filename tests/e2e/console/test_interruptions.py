@@ -73,6 +73,26 @@ async def test_a_session_begun_in_another_tab_takes_nothing_from_this_one(
         await expect(page.locator("h1")).to_contain_text("📬")
 
 
+async def test_without_a_network_what_was_typed_stays_and_the_page_says_so_where_it_is_seen(
+    opened: Open, author: Author, unique: str
+) -> None:
+    integration = await author.make_integration(unique)
+    async with opened(viewport={"width": 360, "height": 740}) as screen:
+        page = screen.page
+        await page.goto(f"/incoming/{integration.id}?open=endpoint")
+        await page.get_by_label("Node icon").fill("📬")
+        await page.context.set_offline(True)
+        save = page.get_by_role("button", name="Save", exact=True)
+        await save.click()
+        await expect(page.get_by_role("alert")).to_contain_text("There was no answer")
+        await expect(page.get_by_role("alert")).to_be_in_viewport()
+        await page.context.set_offline(False)
+        screen.faults.clear()  # the browser has told of the network
+        await save.click()
+        await expect(page.locator(".notice")).to_have_text("Saved as a draft.")
+        await expect(page.locator("h1")).to_contain_text("📬")
+
+
 async def test_a_form_whose_button_is_pressed_again_and_again_is_sent_once(opened: Open, unique: str) -> None:
     async with opened() as screen:
         page, goes_on = screen.page, asyncio.Event()

@@ -211,9 +211,10 @@ function unanswered(form) {
   const alert = document.createElement("p");
   alert.className = "alert";
   alert.role = "alert";
-  alert.textContent = "There was no answer; what you have entered is still here.";
+  alert.textContent = "There was no answer; what you have entered is still here. Try it once more.";
   form.querySelector(".alert")?.remove();
   form.prepend(alert);
+  alert.scrollIntoView({ block: "nearest" });
 }
 document.addEventListener("change", (event) => {
   if ("refresh" in event.target.dataset) step(event.target.form);
