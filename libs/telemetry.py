@@ -49,13 +49,16 @@ PARTITIONS_OWNED: Final = Gauge("inlet_partitions_owned", "Input partitions this
 OUTBOX_PENDING: Final = Gauge(
     "inlet_config_outbox_pending", "Changes stored but not yet on the definitions topic", registry=None
 )
+ACTIVITY_PENDING: Final = Gauge(
+    "inlet_config_activity_pending", "Records on the topic of activity that are not yet stored", registry=None
+)
 
 _PIPELINE: Final = (TRANSACTIONS, DEAD_LETTERS, PARTITIONS_OWNED)
 _METRICS: Final[Mapping[str, Sequence[Collector]]] = {
     "ingress": (REQUESTS, REQUEST_SECONDS, VIEW_CONTACT),
     "normalizer": (EVENTS, *_PIPELINE),
     "trigger": (EVENTS_MATCHED, TRIGGERS, VIEW_CONTACT, *_PIPELINE),
-    "config": (OUTBOX_PENDING,),
+    "config": (OUTBOX_PENDING, ACTIVITY_PENDING),
 }
 
 

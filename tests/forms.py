@@ -62,6 +62,7 @@ class Document(HTMLParser):
         self._texts: list[str] = []
         self._form: HtmlForm | None = None
         self._fieldsets: list[bool] = []
+        self._templates = 0  # what is in one is not on the page
         self._open: tuple[str, Callable[[str], None]] | None = None
         self._loose: list[tuple[str, Button]] = []
         # A parser of HTML reads these so (HTML, section 13.2.3.5 and on).
@@ -95,7 +96,11 @@ class Document(HTMLParser):
         return (self._by_id[target] for target, text in self.labels.items() if text == label and target in self._by_id)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        self._templates += tag == "template"
+        if not self._templates:
+            self._begin(tag, dict(attrs))
+
+    def _begin(self, tag: str, given: Mapping[str, str | None]) -> None:
         match tag:
             case "form":
                 self._form = HtmlForm(
@@ -122,6 +127,9 @@ class Document(HTMLParser):
                 self.links.append(given.get("href") or "")
 
     def handle_endtag(self, tag: str) -> None:
+        if self._templates:
+            self._templates -= tag == "template"
+            return
         if self._open is not None and self._open[0] == tag:
             _, done = self._open
             self._open = None
@@ -132,6 +140,8 @@ class Document(HTMLParser):
             self._fieldsets.pop()
 
     def handle_data(self, data: str) -> None:
+        if self._templates:
+            return
         self._texts.append(data)
         if self._open is not None:
             self._collected.append(data)

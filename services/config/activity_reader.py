@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from libs import topics
+from libs import telemetry, topics
 from libs.activity import Report, decode_report
 from libs.consumers import consumer_of, partitions_of
 from services.config.definitions import Clock
@@ -53,6 +53,8 @@ class ActivityReader:
                 if self._is_our_turn():
                     await self._read()
                     said = False
+                else:
+                    telemetry.ACTIVITY_PENDING.set(0)  # to be counted by the one that has it
             except (KafkaError, UnavailableError, OffsetsMovedError) as error:
                 if not said:
                     log.warning("activity is not stored, trying on: %s", type(error).__name__)
@@ -76,10 +78,13 @@ class ActivityReader:
         batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]
         batches = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=_RECORDS_AT_ONCE)
         ended = {partition.partition: records[-1].offset + 1 for partition, records in batches.items() if records}
+        records = [record for some in batches.values() for record in some]
+        unread = await _unread(consumer)
+        telemetry.ACTIVITY_PENDING.set(unread + len(records))
         if not ended:
             return 0
-        records = [record for some in batches.values() for record in some]
         await self._store.add(await asyncio.to_thread(_added_up, records), stored, ended)
+        telemetry.ACTIVITY_PENDING.set(unread)
         stored.update(ended)
         return len(records)
 
@@ -93,6 +98,14 @@ async def _begin(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition
     for partition in partitions:
         offset = stored.get(partition.partition, 0)
         consumer.seek(partition, offset if first[partition] <= offset <= end[partition] else first[partition])
+
+
+async def _unread(consumer: AIOKafkaConsumer) -> int:
+    """How many records there were behind those that are read, when the broker last said so."""
+    unread = 0
+    for partition in consumer.assignment():
+        unread += max(0, (consumer.highwater(partition) or 0) - await consumer.position(partition))
+    return unread
 
 
 def _added_up(records: Iterable[ConsumerRecord]) -> Gathered:

@@ -7,10 +7,10 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from libs import topics
-from libs.activity import MATCHES_LIMIT, Input
+from libs.activity import MATCHES_LIMIT, Input, shortened
 from libs.identifiers import time_ms_of
 from libs.messages import BusinessEventRef, Deduplication
 from services.config.activity import ActivityEntry, names_of, shown_entry
@@ -124,7 +124,7 @@ class Explanations:
             integration_id=found.integration_id,
             recorded=entry,
             event=event if is_it else None,
-            duplicate_of=original.id if original is not None and original.workspace == by.workspace.id else None,
+            duplicate_of=original.id if original is not None and _is_repeated(original, by, found) else None,
         )
 
     async def _search(self, by: Identity, event_id: str, integration_id: str | None) -> _Known:
@@ -164,6 +164,14 @@ class Explanations:
             business_events=evaluated,
             are_all=len(listening) <= BUSINESS_EVENTS_LIMIT,
         )
+
+
+def _is_repeated(original: Sighting, by: Identity, found: Found) -> bool:
+    """Whether what is in the place of the owner is what a duplicate repeats: a claim can outlive its record."""
+    is_of_it = (original.workspace, original.integration.id) == (by.workspace.id, found.integration_id)
+    return is_of_it and all(
+        shortened(original.parameters.get(one.parameter, UNSET)) == one.value for one in found.entry.inputs
+    )
 
 
 async def _listening(scope: Scope, integration_id: str) -> list[BusinessEvent]:

@@ -1,5 +1,6 @@
 """Finding an event: by the pointer to it, or by the time in its id; and what its record says."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -63,7 +64,7 @@ class Sightings:
     async def at(self, place: Place) -> Sighting | None:
         """What is at a place; None if it is gone, or is nothing that can be read."""
         record = await self._records.at(place)
-        return None if record is None else _sighting(record)
+        return None if record is None else await asyncio.to_thread(_sighting, record)
 
     async def find(self, event_id: str) -> Sighting | None:
         """The event of an id that carries its time, among those of about that time."""
@@ -78,7 +79,7 @@ class Sightings:
             check=lambda value: _event_id(value) == event_id,
         )
         for record in await self._records.search(wanted):
-            return _sighting(record)
+            return await asyncio.to_thread(_sighting, record)
         return None
 
     async def matches(self, event: Sighting) -> list[BusinessEventRef]:

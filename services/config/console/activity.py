@@ -1,5 +1,6 @@
 """Pages: the activity of an integration, and why one event was treated as it was."""
 
+import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from services.config.console import explained
 from services.config.console.chart import HEIGHT, WIDTH, chart_of
 from services.config.console.incoming import READ
 from services.config.console.paging import cursor_in
@@ -50,7 +52,8 @@ async def explanation_page(
     identity, control = visit.identity, visit.control
     integration = await control.integrations.get(identity, str(integration_id))
     explanation = await control.explanations.of(identity, str(event_id), integration.id)
-    return visit.page("explanation.html", integration=integration, explanation=explanation)
+    shown = await asyncio.to_thread(explained.shown, explanation)
+    return visit.page("explanation.html", integration=integration, explanation=explanation, excerpt=shown)
 
 
 @get("/find", opt=READ)

@@ -59,6 +59,12 @@ _LABELS: Final[Mapping[str, str]] = {
     "any.IS_NOT_NULL": "is there and not null",
 }
 
+GROUP_NAMES: Final[Mapping[str, str]] = {
+    "all": "All of these hold",
+    "any": "Any of these holds",
+    "none": "None of these holds",
+}
+
 _INDEXED: Final = re.compile(r"\[(\d{1,9})\]$")
 _FIELDS: Final[Mapping[str, str]] = {
     "name": "Name",

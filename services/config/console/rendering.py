@@ -17,7 +17,7 @@ from litestar.types import Serializer
 from msgspec import Struct
 
 from services.config.console.forms import Faults
-from services.config.console.labels import OPERATOR_GROUPS, condition_text, field_name, shape_of, type_name
+from services.config.console.labels import GROUP_NAMES, OPERATOR_GROUPS, condition_text, field_name, shape_of, type_name
 from services.config.console.typed import held
 from services.config.identity import Identity, Permission
 
@@ -106,6 +106,7 @@ def environment() -> Environment:
         "asset": _assets().__getitem__,
         "condition_text": condition_text,
         "field_name": field_name,
+        "group_names": GROUP_NAMES,
         "operator_groups": OPERATOR_GROUPS,
         "shape_of": shape_of,
         "type_name": type_name,

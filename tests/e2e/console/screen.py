@@ -92,6 +92,13 @@ class Screen:
         )
         return is_too_wide
 
+    async def cut_tables(self) -> list[str]:
+        """The names of the tables that have to be moved sideways to be read."""
+        cut: list[str] = await self.page.locator(".scroll").evaluate_all(
+            "(tables) => tables.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)"
+        )
+        return cut
+
     async def barriers(self, *, only: str = "") -> list[str]:
         """What keeps people out, of all rules of axe-core or of one of them: the serious and the critical ones."""
         options: dict[str, object] = {"resultTypes": ["violations"]}

@@ -64,7 +64,9 @@ async def test_every_request_is_there_with_its_outcome_and_each_is_explained(
 
         await explain(page, "Triggered")
         event_id = page.url.rpartition("/")[2]
-        conditions = page.get_by_role("region", name="Conditions of b").locator("tbody tr")
+        rows = page.get_by_role("region", name="Conditions of b").locator("tbody tr")
+        await expect(rows.first).to_have_text("All of these hold:")
+        conditions = rows.filter(has=page.locator(".verdict"))
         for number, (condition, actual) in enumerate([('priority is "high"', '"high"'), ("amount > 100", "150")]):
             for text in (condition, actual, "✓ holds"):
                 await expect(conditions.nth(number)).to_contain_text(text)
@@ -92,6 +94,7 @@ async def test_every_request_is_there_with_its_outcome_and_each_is_explained(
 
         await activity(page, integration_id)
         assert not await screen.is_too_wide()
+        assert await screen.cut_tables() == []
         await page.get_by_label("Another event, by its id").fill(event_id)
         await page.get_by_role("button", name="Explain").click()
         await page.wait_for_url(f"**/activity/{event_id}")

@@ -99,6 +99,7 @@ async def test_every_page_is_for_everybody_on_every_screen(
             faults += ["too wide for 1440 px"] if await screen.is_too_wide() else []
             await page.set_viewport_size({"width": 360, "height": 740})
             faults += ["too wide for 360 px"] if await screen.is_too_wide() else []
+            faults += [f"out of sight in {name}" for name in await screen.cut_tables()]
             if faults:
                 found[name] = faults
     assert found == {}

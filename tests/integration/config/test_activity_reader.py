@@ -16,12 +16,12 @@ from sqlalchemy import func, select
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, Program
 from deploy.local.rest import is_ready
-from libs import topics
+from libs import telemetry, topics
 from libs.activity import RECENT_LIMIT, Report
 from services.config.activity_reader import ActivityReader
-from services.config.entries import Counts, Entry, gather
+from services.config.entries import Counts, Entry, Gathered, gather
 from services.config.store import recent, schema
-from services.config.store.activity import ActivityStore, OffsetsMovedError
+from services.config.store.activity import ActivityStore, Offsets, OffsetsMovedError
 from services.config.store.database import Database
 from tests.eventually import eventually
 from tests.integration.config.control_plane import EMAIL, MASTER_KEY, PASSWORD, ControlPlane, serving, settings
@@ -210,6 +210,39 @@ async def test_without_its_turn_a_reader_stores_nothing_and_with_it_everything(s
         assert await stored.activity.offsets() == {}
         is_our_turn = True
         await stored.until_counted(integration_id, Counts(1, 0, 0))
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+
+class Waiting(ActivityStore):
+    """Stores nothing before it may."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.may_store = asyncio.Event()
+
+    async def add(self, gathered: Gathered, began: Offsets, ended: Offsets) -> None:
+        await self.may_store.wait()
+        await super().add(gathered, began, ended)
+
+
+async def test_what_is_not_stored_yet_is_counted_as_pending(stored: Stored, private_kafka: Process) -> None:
+    await topics.ensure_topics(private_kafka.address)
+    registry = telemetry.registry_of("config")
+
+    async def is_pending(count: int) -> bool:
+        return registry.get_sample_value("inlet_config_activity_pending") == count
+
+    integration_id = await stored.plane.create_integration()
+    await tell(private_kafka.address, [counted(integration_id, 1) for _ in range(7)])
+    store = Waiting(stored.database)
+    reader = asyncio.create_task(ActivityReader(private_kafka.address, store, lambda: True, lambda: AT).run())
+    try:
+        await eventually(lambda: is_pending(7))
+        store.may_store.set()
+        await stored.until_counted(integration_id, Counts(7, 0, 0))
+        await eventually(lambda: is_pending(0))
     finally:
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)

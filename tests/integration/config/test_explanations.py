@@ -175,7 +175,7 @@ async def test_a_duplicate_is_explained_by_what_it_was_told_by_and_by_what_it_re
     duplicate = Repetition(
         id=new_event_id(),
         at=now.isoformat(),
-        inputs=(Input(parameter="body.id", value=7), Input(parameter="headers.x-form-id")),
+        inputs=(Input(parameter="body.id", value=7), Input(parameter="body.part")),
         owner=Position(owner.partition, owner.offset),
     )
     await tell(pipeline.kafka, [counted(integration_id, 1, 1, at=now, recent=(duplicate,))])
@@ -184,7 +184,7 @@ async def test_a_duplicate_is_explained_by_what_it_was_told_by_and_by_what_it_re
     assert found["recorded"]["outcome"] == "duplicate"
     assert found["deduplication"] == {
         "rules": {**RULES, "onRedisDown": "reject"},
-        "inputs": [{"parameter": "body.id", "value": 7}, {"parameter": "headers.x-form-id"}],
+        "inputs": [{"parameter": "body.id", "value": 7}, {"parameter": "body.part"}],
         "hash": None,
         "duplicateOf": original.id,
     }
@@ -305,6 +305,24 @@ async def test_a_request_of_another_workspace_is_not_told_as_what_a_duplicate_re
     await tell(pipeline.kafka, [counted(integration_id, at=now, recent=(duplicate,))])
     await pipeline.until_told(integration_id, duplicate.id)
     assert (await pipeline.explain(duplicate.id))["deduplication"]["duplicateOf"] is None
+
+
+async def test_a_request_with_other_values_or_of_another_integration_is_not_told_as_what_a_duplicate_repeats(
+    pipeline: Pipeline,
+) -> None:
+    integration_id, other = [await pipeline.plane.create_integration(deduplication=RULES) for _ in range(2)]
+    now = datetime.now(UTC)
+    for event in (pipeline.event(integration_id, id=8), pipeline.event(integration_id), pipeline.event(other, id=7)):
+        owner = await pipeline.request(event)
+        duplicate = Repetition(
+            id=new_event_id(),
+            at=now.isoformat(),
+            inputs=(Input(parameter="body.id", value=7),),
+            owner=Position(owner.partition, owner.offset),
+        )
+        await tell(pipeline.kafka, [counted(integration_id, at=now, recent=(duplicate,))])
+        await pipeline.until_told(integration_id, duplicate.id)
+        assert (await pipeline.explain(duplicate.id))["deduplication"]["duplicateOf"] is None
 
 
 async def test_where_another_record_is_in_the_place_or_none_what_was_told_is_shown(pipeline: Pipeline) -> None:

@@ -97,16 +97,87 @@ let unsaved = document.querySelector("form[data-kept] [aria-invalid], form[data-
 document.addEventListener("input", (event) => {
   if (event.target.form && "kept" in event.target.form.dataset) unsaved = true;
 });
-document.addEventListener("submit", (event) => {
-  if ("kept" in event.target.dataset && !event.defaultPrevented) unsaved = false;
-});
 addEventListener("beforeunload", (event) => {
   if (unsaved) event.preventDefault();
 });
 
+// Whether the one whose page this is, is signed in. If so every form gets the mark of the session that there is now.
+async function isSignedIn() {
+  const response = await fetch("/account");
+  if (!response.ok) throw new Error("no answer");
+  const now = await page(response);
+  const mark = now.querySelector("[name=csrf]")?.value;
+  const user = (root) => root.querySelector(".who a")?.textContent;
+  if (!mark || user(now) !== user(document)) return false;
+  for (const field of document.querySelectorAll("[name=csrf]")) field.value = mark;
+  return true;
+}
+// Somebody whose session has ended signs in on this very page, so that nothing that was typed is lost; false if they
+// do not want to.
+async function untilSignedIn() {
+  if (await isSignedIn()) return true;
+  const dialog = document.importNode(document.getElementById("again").content.firstElementChild, true);
+  document.body.append(dialog);
+  dialog.addEventListener("submit", signIn);
+  const closed = new Promise((resolve) => { dialog.addEventListener("close", resolve); });
+  dialog.showModal();
+  await closed;
+  dialog.remove();
+  return dialog.returnValue === "signed in";
+}
+async function signIn(event) {
+  if (event.submitter?.formMethod === "dialog") return; // not now
+  event.preventDefault();
+  const { currentTarget: dialog, target: form } = event;
+  const login = { email: form.elements.email.value, password: form.elements.password.value };
+  const headers = { "Content-Type": "application/json" };
+  let said = "There was no answer. Try it once more.";
+  try {
+    const answer = await fetch("/api/v1/session", { method: "POST", headers, body: JSON.stringify(login) });
+    if (answer.ok && await isSignedIn()) dialog.close("signed in");
+    else if (!answer.ok) said = (await answer.json()).message;
+  } catch { /* the network */ }
+  dialog.querySelector(".error").textContent = said;
+}
+
+// A step of a form that is worked on step by step sends nothing, see below.
+document.addEventListener("submit", (event) => {
+  const { target: form, submitter } = event;
+  if (!("live" in form.dataset) || !submitter || submitter.value === "save") return;
+  event.preventDefault();
+  step(form, submitter);
+});
+
+// A form is sent once, however often its button is pressed, and by somebody who is signed in.
+let sending = false;
+let ready = null;
+document.addEventListener("submit", async (event) => {
+  const { target: form, submitter } = event;
+  if (event.defaultPrevented || !form.elements.csrf) return;
+  if (form === ready) {
+    ready = null;
+    if ("kept" in form.dataset) unsaved = false;
+    return;
+  }
+  event.preventDefault();
+  if (sending) return;
+  sending = true;
+  setTimeout(() => { sending = false; }, 10_000); // whoever has stopped it may try again
+  try {
+    if (await untilSignedIn()) {
+      ready = form;
+      form.requestSubmit(submitter);
+    } else sending = false;
+  } catch {
+    sending = false;
+    unanswered(form);
+  }
+});
+addEventListener("pageshow", () => { sending = false; });
+
 // Forms that are worked on step by step: the page comes back changed, without a jump.
 let steps = 0;
-async function step(form, submitter) {
+async function step(form, submitter, isRepeated = false) {
   const number = ++steps;
   const changesPlaces = submitter?.value.startsWith("remove:");
   if (submitter && submitter.value !== "test") unsaved = true;
@@ -118,7 +189,11 @@ async function step(form, submitter) {
     fresh = (await page(response)).querySelector("form[data-live]")?.closest("main");
   } catch { /* the network: said below */ }
   if (number !== steps) return; // another step has been made meanwhile
-  if (!fresh) { unanswered(form); return; }
+  if (!fresh) {
+    if (!isRepeated && await untilSignedIn().catch(() => false)) await step(form, submitter, true);
+    else unanswered(form);
+    return;
+  }
   const typed = changesPlaces ? [] : [...new FormData(form)].filter(([name, value]) => sent.has(name) && sent.get(name) !== value);
   const focused = document.activeElement?.id;
   document.getElementById("main").replaceWith(fresh);
@@ -136,16 +211,11 @@ function unanswered(form) {
   const alert = document.createElement("p");
   alert.className = "alert";
   alert.role = "alert";
-  alert.textContent = "There was no answer; what you have entered is still here. If you are signed out, sign in in another tab and copy it over.";
+  alert.textContent = "There was no answer; what you have entered is still here. Try it once more.";
   form.querySelector(".alert")?.remove();
   form.prepend(alert);
+  alert.scrollIntoView({ block: "nearest" });
 }
-document.addEventListener("submit", (event) => {
-  const { target: form, submitter } = event;
-  if (!("live" in form.dataset) || !submitter || submitter.value === "save") return;
-  event.preventDefault();
-  step(form, submitter);
-});
 document.addEventListener("change", (event) => {
   if ("refresh" in event.target.dataset) step(event.target.form);
 });
