@@ -14,6 +14,7 @@ from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output, Record, ti
 from libs.identifiers import part_id
 from libs.messages import DEFINITIONS_OFFSET, Event, RequestMetadata, decode_metadata
 from libs.parameters import flatten
+from libs.replays import REPLAY_OF, origin_of
 from services.normalizer.batches import count_parts, hasher_of, parts_of
 
 UNREADABLE_METADATA: Final = DeadLetter("unreadable-metadata")
@@ -54,6 +55,8 @@ def normalize(record: Record) -> Sequence[CleanEvent] | DeadLetter:
     except (ValueError, RecursionError):
         return NOT_AN_OBJECT
     headers = [(DEFINITIONS_OFFSET, b"%d" % metadata.definitions_offset)]
+    if (origin := origin_of(record.headers)) is not None:
+        headers.append((REPLAY_OF, str(origin).encode()))
 
     def written(value: bytes) -> Output:
         return Output(topic=topics.EVENTS, key=record.key, value=value, headers=headers, timestamp_ms=timestamp_ms)

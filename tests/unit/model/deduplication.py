@@ -2,10 +2,11 @@
 
 The world: senders that repeat a request until they have an answer; an ingress that may die before any step; a broker
 that may append a record and lose the acknowledgement; a normalizer that may die, or be replaced while its old self
-still runs (a zombie, whose transaction the broker fences); a store that may lose the key or fall back to a snapshot.
+still runs (a zombie, whose transaction the broker fences); a store that may lose the key or fall back to a snapshot;
+records that become dead letters, and an operator who replays each of them once, at any time after that.
 
 `explore` walks all of it breadth first, so the trace of a violation is a shortest one. The protocol is a value with
-three rules, in the words of ``libs.claims``; the tests run the product's rules and the ones that were rejected.
+four rules, in the words of ``libs.claims``; the tests run the product's rules and the ones that were rejected.
 """
 
 from collections import deque
@@ -18,6 +19,13 @@ class Key(NamedTuple):
 
     granted: bool
     owner: int
+
+
+class Record(NamedTuple):
+    """A record on the log: one that can be read or not, or the replay of the dead letter at an offset."""
+
+    readable: bool = True
+    origin: int | None = None
 
 
 class Request(NamedTuple):
@@ -45,6 +53,7 @@ class Budget(NamedTuple):
     zombies: int = 1
     key_losses: int = 0
     rollbacks: int = 0
+    unreadable: int = 0
 
 
 class World(NamedTuple):
@@ -53,7 +62,7 @@ class World(NamedTuple):
     requests: tuple[Request, ...]
     budget: Budget
     normalizers: tuple[Normalizer, ...] = (Normalizer(1, 0),)
-    log: int = 0  # records appended; they are all alike
+    log: tuple[Record, ...] = ()  # all of one hash
     key: Key | None = None
     snapshot: tuple[Key | None] | None = None
     epoch: int = 1
@@ -72,6 +81,7 @@ class Rules(NamedTuple):
     touch: Callable[[Key | None], tuple[Key | None, int | None]]
     claim: Callable[[Key | None, int], tuple[Key | None, int]]
     resolve: Callable[[Key | None, int], tuple[Key | None, bool]]
+    replay: Callable[[Key | None, int, int], tuple[Key | None, bool]]
     claim_first: bool = False
     fenced: bool = True
 
@@ -99,7 +109,14 @@ def resolve(key: Key | None, offset: int) -> tuple[Key | None, bool]:
     return key._replace(owner=offset), True
 
 
-PROTOCOL = Rules(touch, claim, resolve)
+def replay(key: Key | None, origin: int, _offset: int) -> tuple[Key | None, bool]:
+    """RCLAIM of ``libs.claims``: drop if anybody else is the owner."""
+    if key is None:
+        return Key(granted=False, owner=origin), True
+    return key, key.owner == origin
+
+
+PROTOCOL = Rules(touch, claim, resolve, replay)
 
 Step = tuple[str, World]
 
@@ -146,8 +163,14 @@ def _violations(world: World) -> Iterator[str]:
 
 def _is_quiet(world: World) -> bool:
     senders_done = all(request.at in {"answered", "gave up"} for request in world.requests)
-    normalizers_done = all(one.position == world.log and not one.batch for one in world.normalizers)
-    return senders_done and normalizers_done and world.committed == world.log
+    normalizers_done = all(one.position == len(world.log) and not one.batch for one in world.normalizers)
+    all_replayed = not any(_is_open(world, offset) for offset in range(len(world.log)))
+    return senders_done and normalizers_done and all_replayed and world.committed == len(world.log)
+
+
+def _is_open(world: World, offset: int) -> bool:
+    """Whether the record is, or will be, a dead letter that is not replayed."""
+    return not world.log[offset].readable and all(record.origin != offset for record in world.log)
 
 
 def _steps(world: World, rules: Rules) -> Iterator[Step]:
@@ -155,6 +178,9 @@ def _steps(world: World, rules: Rules) -> Iterator[Step]:
         yield from _sender_steps(world, rules, i)
     for i in range(len(world.normalizers)):
         yield from _normalizer_steps(world, rules, i)
+    for offset in range(world.committed):
+        if _is_open(world, offset):
+            yield f"the dead letter {offset} is replayed", world._replace(log=(*world.log, Record(origin=offset)))
     yield from _misfortunes(world)
 
 
@@ -176,13 +202,13 @@ def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
             key, status = rules.touch(world.key)
             to = request._replace(at="publish") if status is None else request._replace(at="answer", status=status)
             if status is None and rules.claim_first:
-                key = Key(granted=True, owner=world.log)
+                key = Key(granted=True, owner=len(world.log))
             yield f"sender {i}: touch -> {status}", become(to, world._replace(key=key))
         case "publish":
-            appended = world._replace(log=world.log + 1)
-            to = request._replace(at="claim", offset=world.log)
-            yield f"sender {i}: appended at {world.log}", become(to, appended)
-            yield f"sender {i}: appended, acknowledgement lost, 503", become(again, appended)
+            to = request._replace(at="claim", offset=len(world.log))
+            for appended, name in _appends(world):
+                yield f"sender {i}: {name} at {to.offset}", become(to, appended)
+                yield f"sender {i}: {name}, acknowledgement lost, 503", become(again, appended)
             yield f"sender {i}: not appended, 503", become(again)
         case "claim":
             key, status = (world.key, 200) if rules.claim_first else rules.claim(world.key, request.offset)
@@ -191,9 +217,16 @@ def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
         case _:
             told = world._replace(
                 granted=world.granted + (request.status == 200),
-                empty_promises=world.empty_promises + (world.log == 0),
+                empty_promises=world.empty_promises + (not world.log),
             )
             yield f"sender {i}: {request.status}", become(request._replace(at="answered"), told)
+
+
+def _appends(world: World) -> Iterator[tuple[World, str]]:
+    yield world._replace(log=(*world.log, Record())), "appended"
+    if world.budget.unreadable:
+        spent = world.budget._replace(unreadable=world.budget.unreadable - 1)
+        yield world._replace(log=(*world.log, Record(readable=False)), budget=spent), "appended, but unreadable"
 
 
 def _normalizer_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
@@ -202,8 +235,12 @@ def _normalizer_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
     def become(*changed: Normalizer, after: World = world) -> World:
         return after._replace(normalizers=(*after.normalizers[:i], *changed, *after.normalizers[i + 1 :]))
 
-    if one.position < world.log and len(one.batch) < 2:
-        key, emit = rules.resolve(world.key, one.position)
+    if one.position < len(world.log) and len(one.batch) < 2:
+        record = world.log[one.position]
+        if record.origin is not None:
+            key, emit = rules.replay(world.key, record.origin, one.position)
+        else:
+            key, emit = rules.resolve(world.key, one.position) if record.readable else (world.key, False)
         to = one._replace(position=one.position + 1, batch=(*one.batch, (one.position, emit)))
         yield (
             f"normalizer {one.epoch}: {'emit' if emit else 'drop'} {one.position}",

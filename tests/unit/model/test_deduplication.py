@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.model.deduplication import PROTOCOL, Budget, Key, explore
+from tests.unit.model.deduplication import PROTOCOL, Budget, Key, explore, resolve
 
 LOST = {"a durable request became no event", "a promised request became no event"}
 
@@ -18,6 +18,43 @@ LOST = {"a durable request became no event", "a promised request became no event
 )
 def test_nothing_is_lost_doubled_or_promised_in_vain(budget: Budget) -> None:
     assert explore(PROTOCOL, budget) == {}
+
+
+REPLACED = Budget(ingress_crashes=0, normalizer_crashes=1, zombies=1, unreadable=1)
+
+
+@pytest.mark.parametrize(
+    ("budget", "attempts"),
+    [
+        (REPLACED, 1),
+        (Budget(ingress_crashes=1, normalizer_crashes=0, zombies=0, unreadable=2), 1),
+        (Budget(ingress_crashes=0, normalizer_crashes=1, zombies=0, unreadable=1), 2),
+    ],
+    ids=str,
+)
+def test_a_hash_whose_records_were_dead_letters_has_one_event_once_they_are_replayed(
+    budget: Budget, attempts: int
+) -> None:
+    assert explore(PROTOCOL, budget, attempts=attempts) == {}
+
+
+def test_a_replay_that_is_resolved_where_it_is_now_is_taken_for_a_duplicate_of_itself() -> None:
+    where_it_is = PROTOCOL._replace(replay=lambda key, _, offset: resolve(key, offset))
+    assert explore(where_it_is, Budget(0, 0, 0, unreadable=1)).keys() == LOST
+
+
+def test_a_replay_that_is_resolved_like_its_original_comes_beside_the_request_that_was_repeated() -> None:
+    like_its_original = PROTOCOL._replace(replay=lambda key, origin, _: resolve(key, origin))
+    assert explore(like_its_original, Budget(0, 0, 0, unreadable=1)).keys() == {"two events"}
+
+
+def test_a_replay_that_takes_the_hash_to_where_it_is_now_can_lose_it_to_a_zombie() -> None:
+    def take_along(key: Key | None, origin: int, offset: int) -> tuple[Key | None, bool]:
+        if key is not None and key.owner == origin:
+            return key._replace(owner=offset), True
+        return resolve(key, offset)
+
+    assert explore(PROTOCOL._replace(replay=take_along), REPLACED, attempts=1).keys() == LOST
 
 
 def test_three_senders_at_once_get_one_200_and_one_event() -> None:

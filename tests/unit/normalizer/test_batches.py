@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.claims import Position
+from libs.claims import Position, Replayed
 from libs.deduplication import Hasher
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Decider, Decision
 from libs.messages import Batch, Event
@@ -178,9 +178,9 @@ class Counting(MemoryClaims):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[Position] = []
+        self.asked: list[Position | Replayed] = []
 
-    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+    async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
         self.asked += [position for _, position in records]
         return await super().resolve(records)
 

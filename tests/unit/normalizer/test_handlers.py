@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from libs.activity import Dead, Dropped
-from libs.claims import ClaimsUnavailableError, Position
+from libs.claims import ClaimsUnavailableError, Position, Replayed
 from libs.exactly_once.outcomes import Decider, Decision, Ended
 from services.normalizer.handlers import Normalizer
 from services.normalizer.normalize import NOT_AN_OBJECT
@@ -52,7 +52,7 @@ async def test_a_request_that_is_a_dead_letter_claims_nothing() -> None:
 
 
 class _NoClaims(MemoryClaims):
-    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+    async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
         raise ClaimsUnavailableError(str(len(records)))
 
 
