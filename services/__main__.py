@@ -6,6 +6,7 @@ import importlib
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 import uvicorn
@@ -28,12 +29,22 @@ class TopicsSettings(Struct, frozen=True, kw_only=True):
 
 
 def main() -> int:
-    """Run one service until SIGTERM, or create the topics; the process's exit code."""
+    """Run one service until SIGTERM, or one of the operator's commands; the process's exit code."""
     parser = argparse.ArgumentParser(prog="python -m services", description="Run one of Inlet's services.")
-    parser.add_argument("name", choices=[*SERVICES, "topics"])
-    name = parser.parse_args().name
+    parser.add_argument("name", choices=[*SERVICES, "topics", "dead-letters"])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of dead-letters; see dead-letters --help")
+    given = parser.parse_args()
+    name = given.name
+    if given.arguments and name != "dead-letters":
+        parser.error(f"{name} takes no arguments")
     try:
-        return create_topics() if name == "topics" else serve(name)
+        match name:
+            case "topics":
+                return create_topics()
+            case "dead-letters":
+                return resolve_dead_letters(given.arguments)
+            case _:
+                return serve(name)
     except settings.SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 2
@@ -44,6 +55,13 @@ def create_topics() -> int:
     wanted = settings.read(TopicsSettings)
     asyncio.run(topics.ensure_topics(wanted.kafka, partitions=wanted.partitions, replication=wanted.replication))
     return 0
+
+
+def resolve_dead_letters(arguments: Sequence[str]) -> int:
+    """List, inspect, replay or discard dead letters. Only where config is installed."""
+    command = importlib.import_module("services.config.dead_letters.command")
+    code: int = command.main(arguments)
+    return code
 
 
 def serve(name: str) -> int:
