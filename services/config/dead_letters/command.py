@@ -61,7 +61,7 @@ async def _run(kafka: str, chosen: argparse.Namespace) -> int:
 async def _list(kafka: str, chosen: argparse.Namespace) -> int:
     wanted = arguments.wanted(chosen)
     async with opened(kafka) as letters:
-        found = await letters.newest(wanted, chosen.limit + 1)
+        found = (await letters.page(wanted, chosen.limit + 1)).letters
     shown = found[-chosen.limit :]
     if not shown:
         _say("There are no open dead letters that this describes.")

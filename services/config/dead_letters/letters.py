@@ -25,7 +25,7 @@ RESOLUTION: Final = "inlet-resolution"
 """The header of a resolution. Its value is its `Action`."""
 UNKNOWN: Final = "unknown"
 """The cause of a record that is no dead letter of this version. It cannot be replayed."""
-_PLACE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
+_PLACE: Final = re.compile(r"([0-9]{1,9})[:-]([0-9]{1,18})")
 _ADDED: Final = frozenset({outcomes.CAUSE, outcomes.SERVICE, outcomes.TOPIC, outcomes.PARTITION, outcomes.OFFSET})
 _REPLAYABLE: Final = frozenset({topics.REQUESTS, topics.EVENTS})
 
@@ -39,13 +39,13 @@ class Resolution(Struct, frozen=True, kw_only=True):
 
 
 class Place(NamedTuple):
-    """Where a dead letter is in its topic; as text ``<partition>:<offset>``."""
+    """Where a dead letter is in its topic; as text ``<partition>-<offset>``, and read with a colon too."""
 
     partition: int
     offset: int
 
     def __str__(self) -> str:
-        return f"{self.partition}:{self.offset}"
+        return f"{self.partition}-{self.offset}"
 
     @classmethod
     def of(cls, text: str) -> "Place":
@@ -58,6 +58,26 @@ class Place(NamedTuple):
         if found is None:
             raise ValueError(text)
         return cls(int(found[1]), int(found[2]))
+
+
+class Key(NamedTuple):
+    """What dead letters are in order by: their time, and where several have the same their place."""
+
+    at_ms: int
+    place: Place
+
+    def __str__(self) -> str:
+        return f"{self.at_ms}-{self.place}"
+
+    @classmethod
+    def of(cls, text: str) -> "Key":
+        """The key with this text.
+
+        Raises:
+            ValueError: there is none.
+        """
+        at_ms, _, place = text.partition("-")
+        return cls(int(at_ms), Place.of(place))
 
 
 class Letter(Struct, frozen=True, kw_only=True):
@@ -76,6 +96,10 @@ class Letter(Struct, frozen=True, kw_only=True):
     received_at: str | None = None
     workspace: str | None = None
     integration: IntegrationRef | None = None
+
+    @property
+    def key(self) -> Key:
+        return Key(round(self.at.timestamp() * 1000), self.place)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

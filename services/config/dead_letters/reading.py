@@ -6,7 +6,7 @@ ends are those of a reader of everything, and open transactions are waited for.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from libs import topics
 from libs.exactly_once.outcomes import portions
 from services.config.consumers import consumer_of, partitions_of
-from services.config.dead_letters.letters import Letter, Place, Resolution, Wanted, read
+from services.config.dead_letters.letters import Key, Letter, Place, Resolution, Wanted, read
 from services.config.errors import UnavailableError
 
 _AT_ONCE: Final = 500
@@ -45,6 +45,17 @@ class Found(NamedTuple):
     letter: Letter
     record: ConsumerRecord
     resolution: Resolution | None
+
+
+class Listed(NamedTuple):
+    """Some of the dead letters that are meant, and how many are open, by cause."""
+
+    causes: Counter[str]
+    letters: list[Letter]
+
+    @classmethod
+    def nothing(cls) -> "Listed":
+        return cls(Counter(), [])
 
 
 class DeadLetters:
@@ -102,16 +113,17 @@ class DeadLetters:
             counted.update((await self.open_in(partition, wanted)).causes.values())
         return counted
 
-    async def newest(self, wanted: Wanted, limit: int) -> list[Letter]:
-        """The newest of those that are meant and open, the newest last."""
+    async def page(self, wanted: Wanted, limit: int, older_than: Key | None = None) -> Listed:
+        """The newest that are meant and open, of those that are older than one, the newest last."""
+        causes: Counter[str] = Counter()
         newest: list[Letter] = []
         for partition in self.partitions:
             found = await self.open_in(partition, wanted)
-            last: deque[Letter] = deque(maxlen=limit)
+            causes.update(found.causes.values())
             async for records in self.portions(partition, found.causes, _AT_ONCE):
-                last.extend(_letters(records))
-            newest = sorted([*newest, *last], key=order_of)[-limit:]
-        return newest
+                letters = [one for one in _letters(records) if older_than is None or one.key < older_than]
+                newest = sorted([*newest, *letters], key=lambda one: one.key)[-limit:]
+        return Listed(causes, newest)
 
     async def at(self, place: Place) -> Found | None:
         """The one at a place, open or not; None if there is none, any more."""
@@ -174,11 +186,6 @@ async def opened(bootstrap: str) -> AsyncIterator[DeadLetters]:
             ends = await everything.end_offsets(partitions)
         async with consumer_of(bootstrap) as consumer:
             yield DeadLetters(consumer, begins, ends)
-
-
-def order_of(letter: Letter) -> tuple[object, ...]:
-    """The key by which dead letters are in order of their time."""
-    return letter.at, letter.place
 
 
 def _letters(records: list[ConsumerRecord]) -> Iterator[Letter]:
