@@ -76,10 +76,11 @@ async def resolve(
 ) -> Response[str] | Redirect:
     verb = _verb(request)
     try:
-        resolved = await visit.control.dead_letters.resolve(visit.identity, _ACTIONS[verb], _chosen(form))
+        expected = int(seen) if (seen := form.text("count")).isascii() and seen.isdecimal() else 0
+        resolved = await visit.control.dead_letters.resolve(visit.identity, _ACTIONS[verb], _chosen(form), expected)
     except RequestError as error:
         return await _confirmation(visit, verb, form, error=error)
-    if any(can(_ACTIONS[verb], cause) for cause in resolved.left):
+    if resolved.left:
         return await _confirmation(visit, verb, form, done=resolved.done)
     return see("/dead-letters", f"letters-{_ACTIONS[verb]}")
 
@@ -139,7 +140,7 @@ async def _list(visit: Visit, form: Form, found: Listed, error: RequestError | N
 async def _confirmation(
     visit: Visit, verb: str, form: Form, *, done: int = 0, error: RequestError | None = None
 ) -> Response[str]:
-    causes = await visit.control.dead_letters.count(visit.identity, _chosen(form))
+    causes = await visit.control.dead_letters.count(visit.identity, _ACTIONS[verb], _chosen(form))
     return visit.page(
         "resolve_dead_letters.html",
         error,
@@ -148,7 +149,7 @@ async def _confirmation(
         scope=_scope(form),
         query=urlencode(_scope(form)),
         causes=causes.most_common(),
-        total=sum(count for cause, count in causes.items() if can(_ACTIONS[verb], cause)),
+        total=causes.total(),
         done=done,
         at_once=AT_ONCE,
     )

@@ -27,15 +27,15 @@ def parser() -> argparse.ArgumentParser:
     )
     listing.add_argument("--json", action="store_true", help="a line of JSON for each")
     inspecting = commands.add_parser("inspect", help="show one, open or not")
-    inspecting.add_argument("place", type=_place, metavar="PARTITION:OFFSET", help="as `list` shows it")
+    inspecting.add_argument("place", type=_place, metavar="PARTITION-OFFSET", help="as `list` shows it")
     inspecting.add_argument("--body", action="store_true", help="also what the sender sent, which may be confidential")
     for name, text in (
         ("replay", "put open ones back to where they came from, as they were; each once"),
-        ("discard", "close open ones for good; their bytes stay until they are 30 days old"),
+        ("discard", "close open ones for good; their bytes stay as long as others"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         _scope(command)
-        command.add_argument("--place", type=_place, metavar="PARTITION:OFFSET", help="only this one")
+        command.add_argument("--place", type=_place, metavar="PARTITION-OFFSET", help="only this one")
         command.add_argument("--yes", action="store_true", help="do it without asking; else it is a dry run first")
         command.add_argument(
             "--rate", type=_rate, default=_DEFAULT_RATE, metavar="N", help="in a second at most (default %(default)g)"
@@ -69,7 +69,7 @@ def _place(text: str) -> Place:
     try:
         return Place.of(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError("it is no position such as 3:17") from error
+        raise argparse.ArgumentTypeError("it is no place such as 3-17") from error
 
 
 def _time(text: str) -> datetime:

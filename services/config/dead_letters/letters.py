@@ -174,7 +174,7 @@ def original(record: ConsumerRecord, now_ms: int) -> Output:
     """
     origin = _origin(dict(record.headers))
     if origin is None:
-        raise ValueError(f"no dead letter of this version: {record.partition}:{record.offset}")
+        raise ValueError(f"no dead letter of this version: {Place(record.partition, record.offset)}")
     headers: list[tuple[str, bytes | None]] = [(name, value) for name, value in record.headers if name not in _ADDED]
     if origin_of(headers) is None:
         headers.append((REPLAY_OF, str(origin).encode()))

@@ -77,31 +77,31 @@ class OwnDeadLetters:
             raise NotFoundError("There is no such dead letter.")
         return found
 
-    async def count(self, by: Identity, chosen: Chosen) -> Counter[str]:
-        """How many that are meant are open, by cause."""
+    async def count(self, by: Identity, action: Action, chosen: Chosen) -> Counter[str]:
+        """How many of those that are meant are open and can be resolved so, by cause."""
         async with self._reading() as letters:
-            return await letters.count(_wanted(by, chosen))
+            return await _count(letters, by, action, chosen)
 
-    async def resolve(self, by: Identity, action: Action, chosen: Chosen) -> Resolved:
-        """Replay or discard them, at most `AT_ONCE`.
+    async def resolve(self, by: Identity, action: Action, chosen: Chosen, expected: int | None = None) -> Resolved:
+        """Replay or discard them, at most `AT_ONCE`; if so many are `expected`, only if there are as many.
 
         The audit log tells it before it happens: what is not told must not have happened.
 
         Raises:
-            ConflictError: another run is under way, or has begun since and ended this one.
+            ConflictError: there are more or fewer, or another run is under way, or has begun since and ended this one.
         """
         if self._resolving.locked():
             raise ConflictError("Dead letters are being replayed or discarded at the moment. Repeat this later.")
         async with self._resolving:
-            wanted = _wanted(by, chosen)
             async with self._reading() as letters:
-                causes = await letters.count(wanted)
-            causes = Counter({cause: count for cause, count in causes.items() if can(action, cause)})
+                causes = await _count(letters, by, action, chosen)
+            if expected is not None and expected != causes.total():
+                raise ConflictError(f"There are {causes.total():,} of them now, not {expected:,}. Look at them again.")
             if not causes:
                 return Resolved(done=0, left=causes)
             async with self._workspaces.changing(by) as scope:
                 await scope.note(action, _scope(chosen, min(AT_ONCE, causes.total())))
-            order = Order(action=action, wanted=wanted, before=letters.ends, per_second=_PER_SECOND)
+            order = Order(action=action, wanted=_wanted(by, chosen), before=letters.ends, per_second=_PER_SECOND)
             done, clock = 0, asyncio.get_running_loop().time
             end_s = clock() + _TIME_LIMIT_S
             async with aclosing(resolve(self._bootstrap, order)) as steps:
@@ -109,7 +109,7 @@ class OwnDeadLetters:
                     done += count
                     if done >= AT_ONCE or clock() > end_s:
                         break
-            return Resolved(done=done, left=await self.count(by, chosen))
+            return Resolved(done=done, left=await self.count(by, action, chosen))
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[DeadLetters]:
@@ -120,6 +120,11 @@ class OwnDeadLetters:
             raise UnavailableError(
                 "It takes too long to read all dead letters. Ask for fewer, or on the command line."
             ) from error
+
+
+async def _count(letters: DeadLetters, by: Identity, action: Action, chosen: Chosen) -> Counter[str]:
+    causes = await letters.count(_wanted(by, chosen))
+    return Counter({cause: count for cause, count in causes.items() if can(action, cause)})
 
 
 def _wanted(by: Identity, chosen: Chosen) -> Wanted:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.structs import ConsumerRecord
 from msgspec import Struct, field
 
@@ -172,6 +172,8 @@ def answering() -> Iterator[None]:
     """What Kafka does not do is an `UnavailableError`."""
     try:
         yield
+    except UnknownTopicOrPartitionError as error:
+        raise UnavailableError(f"There is no {topics.DEAD_LETTERS}. Create it: python -m services topics.") from error
     except (KafkaError, OSError) as error:  # the latter is a time-out too
         raise UnavailableError("Kafka does not answer at the moment. Try again.") from error
 

@@ -81,7 +81,8 @@ class DeadLettersAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 class ResolveDeadLetters(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Which open ones: all, as far as nothing is said. `id` is one of them.
 
-    Unless `dry_run` is false they are counted, and nothing else.
+    Unless `dry_run` is false they are counted, and nothing else. With the `count` that this has given they are
+    resolved only if there are as many still.
     """
 
     integration_id: UUID | None = None
@@ -91,6 +92,7 @@ class ResolveDeadLetters(Struct, frozen=True, kw_only=True, rename="camel", forb
     until: datetime | None = None
     id: Annotated[str, Meta(pattern=_PLACE)] | None = None
     dry_run: bool = True
+    count: Annotated[int, Meta(ge=0)] | None = None
 
 
 class ResolvedAnswer(Struct, frozen=True, kw_only=True):
@@ -173,8 +175,8 @@ async def discard(data: JSONBody[ResolveDeadLetters], identity: By, dead_letters
 async def _resolve(data: ResolveDeadLetters, identity: By, dead_letters: Rules, action: Action) -> ResolvedAnswer:
     chosen = chosen_by(data)
     if data.dry_run:
-        return ResolvedAnswer(done=0, left=_causes(await dead_letters.count(identity, chosen)))
-    resolved = await dead_letters.resolve(identity, action, chosen)
+        return ResolvedAnswer(done=0, left=_causes(await dead_letters.count(identity, action, chosen)))
+    resolved = await dead_letters.resolve(identity, action, chosen, data.count)
     return ResolvedAnswer(done=resolved.done, left=_causes(resolved.left))
 
 

@@ -209,7 +209,7 @@ _ALL: Final[tuple[Struct, ...]] = (
         kafka_headers={"inlet-cause": "too-costly", "inlet-service": "trigger"},
         body=None,
     ),
-    dead_letters.ResolveDeadLetters(cause="too-costly", dry_run=False),
+    dead_letters.ResolveDeadLetters(cause="too-costly", dry_run=False, count=1),
     dead_letters.ResolvedAnswer(done=1, left=[]),
     NewBusinessEvent(name="Urgent", integration_id=UUID(ID), where=_WHERE),
     BusinessEventChanges(name="Urgent complaints"),

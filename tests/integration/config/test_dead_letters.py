@@ -119,6 +119,16 @@ async def test_unless_told_otherwise_they_are_counted_and_nothing_changes(office
     assert (await office.plane.call("GET", "/api/v1/audit-log?subjectKind=dead-letters"))["items"] == []
 
 
+async def test_if_there_are_others_than_somebody_has_counted_nothing_happens(office: Office) -> None:
+    originals = await office.bury(2)
+    await office.bury(1)
+    for verb in ("replay", "discard"):
+        refused = await office.resolve(verb, dryRun=False, count=2, status=409)
+        assert refused["message"] == "There are 3 of them now, not 2. Look at them again."
+    assert await office.times_on_requests(originals) == [0, 0]
+    assert (await office.resolve("replay", dryRun=False, count=3))["done"] == 3
+
+
 async def test_each_is_replayed_once_however_often_it_is_asked_for_and_the_audit_log_tells_who(office: Office) -> None:
     originals = await office.bury(3)
     first, second = await asyncio.gather(*(

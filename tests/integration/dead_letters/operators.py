@@ -68,7 +68,7 @@ async def bury(kafka: str, letters: Sequence[Sent]) -> None:
 async def places(kafka: str, *scope: str) -> list[str]:
     """Where the open ones are that the arguments describe."""
     answer = await run(kafka, "list", *scope)
-    return re.findall(r"^(\d+:\d+) ", answer.out, re.MULTILINE)
+    return re.findall(r"^(\d+-\d+) ", answer.out, re.MULTILINE)
 
 
 async def keys_on(kafka: str, topic: str) -> list[bytes]:

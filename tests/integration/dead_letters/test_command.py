@@ -49,7 +49,7 @@ async def test_each_part_of_a_scope_leaves_others_out(broker: Process) -> None:
     ours = ("--integration", integration)
     both = await places(broker.address, *ours)
     request_place, event_place = both
-    assert (request_place[:2], event_place[:2]) == ("1:", "2:")
+    assert (request_place[:2], event_place[:2]) == ("1-", "2-")
     assert await places(broker.address, *ours, "--cause", "too-costly") == [event_place]
     assert await places(broker.address, *ours, "--service", "normalizer") == [request_place]
     assert await places(broker.address, *ours, "--since", "2999-01-01") == []
@@ -134,7 +134,7 @@ async def test_what_is_resolved_counts_although_an_open_transaction_stands_befor
         (place,) = await places(broker.address, "--integration", integration)
         await other.begin_transaction()
         await other.send_and_wait(topics.DEAD_LETTERS, b"", partition=11)
-        resolved = resolution("replayed", [int(place.partition(":")[2])], now())
+        resolved = resolution("replayed", [int(place.partition("-")[2])], now())
         headers = [(name, value or b"") for name, value in resolved.headers]
         await bury(broker.address, [Sent(key=b"", value=resolved.value, headers=headers, partition=11)])
         async with opened(broker.address) as letters:
@@ -149,10 +149,10 @@ async def test_what_cannot_be_done_is_said_with_what_to_do(broker: Process) -> N
     away = await run(nowhere, "list")
     assert (away.code, away.out) == (1, "")
     assert away.said == f"Kafka does not answer at the moment. Try again. INLET_KAFKA is {nowhere}.\n"
-    bad_place = await run(broker.address, "inspect", "3-17")
+    bad_place = await run(broker.address, "inspect", "3.17")
     assert bad_place.code == 2
-    assert "it is no position such as 3:17" in bad_place.said
-    for place in ("3:999999999", "400:1"):
+    assert "it is no place such as 3-17" in bad_place.said
+    for place in ("3-999999999", "400:1"):
         gone = await run(broker.address, "inspect", place)
         assert gone.code == 3
         assert "See python -m services dead-letters list" in gone.said

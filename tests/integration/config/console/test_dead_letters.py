@@ -37,6 +37,9 @@ async def test_an_administrator_filters_looks_into_one_and_replays_and_discards(
         assert "too-large 3" not in admin.page.text
 
         await admin.open("/dead-letters/discard")
+        await office.bury(1)
+        await admin.press("Discard", status=409)
+        assert "There are 3 of them now, not 2" in admin.page.text
         await admin.press("Discard")
         assert "There is none" in admin.page.text
         await admin.open("/audit-log?kind=dead-letters")
@@ -86,6 +89,6 @@ async def test_what_was_sent_is_text_and_nothing_of_another_workspace_is_there(o
         await neighbour.open("/dead-letters")
         assert "There is none" in neighbour.page.text
         mark = neighbour.mark if "csrf" in neighbour.page.html else (await neighbour.open("/account")).mark
-        await neighbour.post("/dead-letters/discard", [("csrf", mark), ("id", one["id"])])
+        await neighbour.post("/dead-letters/discard", [("csrf", mark), ("id", one["id"]), ("count", "0")])
     await office.plane.log_in(EMAIL)
     assert [again["id"] for again in (await office.listed())["items"]] == [one["id"]]
