@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -23,6 +24,7 @@ _ACTIONS: Final[dict[str, Action]] = {"replay": "replayed", "discard": "discarde
 _FAILED: Final = 1
 _NOTHING: Final = 3
 _SAY_AFTER_S: Final = 1.0
+_AT_ONCE: Final = 100
 
 
 class DeadLettersSettings(Struct, frozen=True, kw_only=True):
@@ -97,14 +99,15 @@ async def _resolve(kafka: str, chosen: argparse.Namespace) -> int:
     _say(f"{sum(causes.values()):,} open, by cause:", *printing.counts(causes))
     if total < sum(causes.values()):
         _say(f"{sum(causes.values()) - total:,} cannot be replayed: it is not known where they came from.")
-    if not total or not (chosen.yes or _agreed(f"{chosen.command.capitalize()} {total:,}?")):
-        _say(f"Nothing was changed. With --yes they are {action}.")
+    if not (total and (chosen.yes or _agreed(f"{chosen.command.capitalize()} {total:,}?"))):
+        _say(f"Nothing was changed. With --yes they are {action}." if total else "Nothing was changed.")
         return 0
-    order = Order(action=action, wanted=wanted, before=letters.ends, per_second=chosen.rate)
-    return await _carry_out(kafka, order, total)
+    at_once = max(1, min(_AT_ONCE, int(chosen.rate)))
+    order = Order(action=action, wanted=wanted, before=letters.ends, at_once=at_once)
+    return await _carry_out(kafka, order, total, chosen.rate)
 
 
-async def _carry_out(kafka: str, order: Order, total: int) -> int:
+async def _carry_out(kafka: str, order: Order, total: int, per_second: float) -> int:
     stopping = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):  # the transaction in hand would stay open for a while
         asyncio.get_running_loop().add_signal_handler(one, stopping.set)
@@ -116,7 +119,7 @@ async def _carry_out(kafka: str, order: Order, total: int) -> int:
                 if time.monotonic() - said_s > _SAY_AFTER_S:
                     said_s = time.monotonic()
                     _say(f"{done:,} of {total:,} {order.action}")
-                if stopping.is_set():
+                if await _is_set(stopping, within_s=count / per_second):
                     break
     finally:
         _say(f"{done:,} of {total:,} {order.action}.")
@@ -124,6 +127,13 @@ async def _carry_out(kafka: str, order: Order, total: int) -> int:
         _say("Stopped. Repeat the command for the rest.")
         return _FAILED
     return 0
+
+
+async def _is_set(event: asyncio.Event, *, within_s: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    return event.is_set()
 
 
 def _agreed(question: str) -> bool:

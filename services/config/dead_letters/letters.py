@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from libs import topics
 from libs.exactly_once import outcomes
-from libs.exactly_once.outcomes import Headers, Output
+from libs.exactly_once.outcomes import Output
 from libs.messages import EVENT_ID, RECEIVED_AT, SOURCE, IntegrationRef, Source
 from libs.replays import REPLAY_OF, Origin, origin_of
 from services.config.errors import UnavailableError
@@ -222,9 +222,3 @@ def _said(found: dict[str, bytes | None], value: bytes, origin: Origin | None) -
 
 def _text(value: bytes | None) -> str:
     return (value or b"").decode("ascii", "replace")
-
-
-def headers_of(record: ConsumerRecord) -> Headers:
-    """The headers of a record, in its order."""
-    headers: Headers = record.headers
-    return headers

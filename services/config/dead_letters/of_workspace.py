@@ -25,7 +25,6 @@ _READERS_LIMIT: Final = 2
 _TIME_LIMIT_S: Final = 10.0
 AT_ONCE: Final = 1000
 """So many are resolved by one call, or fewer if that takes long."""
-_PER_SECOND: Final = 1000.0
 
 Cause = Annotated[str, Meta(min_length=1, max_length=100)]
 
@@ -101,7 +100,7 @@ class OwnDeadLetters:
                 return Resolved(done=0, left=causes)
             async with self._workspaces.changing(by) as scope:
                 await scope.note(action, _scope(chosen, min(AT_ONCE, causes.total())))
-            order = Order(action=action, wanted=_wanted(by, chosen), before=letters.ends, per_second=_PER_SECOND)
+            order = Order(action=action, wanted=_wanted(by, chosen), before=letters.ends)
             done, clock = 0, asyncio.get_running_loop().time
             end_s = clock() + _TIME_LIMIT_S
             async with aclosing(resolve(self._bootstrap, order)) as steps:

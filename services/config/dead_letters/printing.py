@@ -8,7 +8,7 @@ from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 
 from libs.messages import IntegrationRef, ascii_json
-from services.config.dead_letters.letters import Letter, Resolution, headers_of
+from services.config.dead_letters.letters import Letter, Resolution
 
 _COLUMNS: Final = ("PLACE", "RECEIVED", "CAUSE", "SERVICE", "BYTES", "EVENT", "INTEGRATION")
 
@@ -86,7 +86,7 @@ def details(letter: Letter, record: ConsumerRecord, resolved: Resolution | None)
     for name, text in known.items():
         yield f"{name + ':':13}{escaped(text)}"
     yield "headers:"
-    for name, value in headers_of(record):
+    for name, value in record.headers:
         yield escaped(f"  {name}: {(value or b'').decode(errors='backslashreplace')}")
 
 

@@ -31,11 +31,10 @@ _TRANSACTIONAL_ID: Final = "inlet-dead-letters"
 # Longer than what a run that died has begun can last.
 _START_WITHIN_S: Final = 30.0
 _LEAVE_WITHIN_S: Final = 3.0
-AT_ONCE: Final = 100
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What shall become of which dead letters, so many in a second at most.
+    """What shall become of which dead letters, at most so many in one transaction.
 
     `before` are the ends of the partitions as they were when the dead letters were counted: those that have come since
     are not meant.
@@ -44,7 +43,7 @@ class Order(Struct, frozen=True, kw_only=True):
     action: Action
     wanted: Wanted
     before: Mapping[TopicPartition, int]
-    per_second: float
+    at_once: int = 100
 
 
 async def resolve(bootstrap: str, order: Order) -> AsyncGenerator[int, None]:
@@ -59,13 +58,9 @@ async def resolve(bootstrap: str, order: Order) -> AsyncGenerator[int, None]:
             before = order.before.get(partition, 0)
             found = await letters.open_in(partition, order.wanted, before=before)
             causes = {at: cause for at, cause in found.causes.items() if can(order.action, cause)}
-            at_once = max(1, min(AT_ONCE, int(order.per_second)))
-            async for records in letters.portions(partition, causes, at_once):
-                begun_s = asyncio.get_running_loop().time()
+            async for records in letters.portions(partition, causes, order.at_once):
                 await _commit(producer, order.action, partition, records)
                 yield len(records)
-                took_s = asyncio.get_running_loop().time() - begun_s
-                await asyncio.sleep(max(0.0, len(records) / order.per_second - took_s))
 
 
 def can(action: Action, cause: str) -> bool:

@@ -168,6 +168,28 @@ async def test_killed_again_and_again_a_replay_loses_and_doubles_nothing(broker:
     assert await places(broker.address, "--integration", integration) == []
 
 
+async def test_a_replay_that_is_told_to_stop_ends_between_two_transactions(broker: Process) -> None:
+    integration = new_integration()
+    originals = requests_of(integration, 3)
+    await bury(broker.address, [letter(one, offset=number) for number, one in enumerate(originals)])
+    command = ("replay", "--integration", integration, "--yes")
+    async with reading(broker.address, topics.REQUESTS) as requests:
+        process = await begin(broker.address, *command, "--rate", "0.01")
+        try:
+
+            async def has_begun() -> bool:
+                return bool(await replayed(requests, originals))
+
+            await eventually(has_begun)
+        finally:
+            process.send_signal(signal.SIGINT)
+            stopped = await ended(process)
+        assert (stopped.code, stopped.said.splitlines()[-1]) == (1, "Stopped. Repeat the command for the rest.")
+        assert "1 of 3 replayed." in stopped.said
+        assert (await run(broker.address, *command)).code == 0
+        assert await replayed(requests, originals) == Counter(one.key for one in originals)
+
+
 async def test_two_replays_at_once_replay_each_dead_letter_once(broker: Process) -> None:
     integration = new_integration()
     originals = requests_of(integration, 400)
