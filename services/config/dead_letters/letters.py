@@ -175,9 +175,11 @@ def original(record: ConsumerRecord, now_ms: int) -> Output:
     origin = _origin(dict(record.headers))
     if origin is None:
         raise ValueError(f"no dead letter of this version: {Place(record.partition, record.offset)}")
-    headers: list[tuple[str, bytes | None]] = [(name, value) for name, value in record.headers if name not in _ADDED]
-    if origin_of(headers) is None:
-        headers.append((REPLAY_OF, str(origin).encode()))
+    first = origin_of(record.headers)
+    if first is None or first.topic != origin.topic:  # as of an event of a replayed request
+        first = origin
+    headers = [(name, value) for name, value in record.headers if name not in _ADDED and name != REPLAY_OF]
+    headers.append((REPLAY_OF, str(first).encode()))
     return Output(topic=origin.topic, key=record.key, value=record.value, headers=headers, timestamp_ms=now_ms)
 
 

@@ -57,6 +57,14 @@ def test_a_replay_that_takes_the_hash_to_where_it_is_now_can_lose_it_to_a_zombie
     assert explore(PROTOCOL._replace(replay=take_along), REPLACED, attempts=1).keys() == LOST
 
 
+def test_a_key_that_is_lost_while_an_equal_request_is_being_claimed_can_cost_the_replay() -> None:
+    """The limit of it: the late claim of a record that was dropped for the dead letter looks like that of an event."""
+    lost = explore(PROTOCOL, Budget(0, 0, 0, key_losses=1, unreadable=1), attempts=1)
+    assert lost.keys() == LOST | {"two 200", "two events"}
+    steps = lost["a durable request became no event"]
+    assert steps.index("the key is lost") < steps.index("sender 1: claim -> 200") < steps.index("normalizer 1: drop 2")
+
+
 def test_three_senders_at_once_get_one_200_and_one_event() -> None:
     assert explore(PROTOCOL, Budget(0, 0, 0), senders=3, attempts=1) == {}
 

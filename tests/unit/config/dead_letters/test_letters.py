@@ -66,6 +66,11 @@ def test_what_failed_again_is_put_back_with_where_it_was_first() -> None:
     assert origin_of(again.headers) == Origin(topics.REQUESTS, 3, 9)
 
 
+def test_an_event_of_a_replayed_request_is_put_back_as_an_event_that_was_there_before() -> None:
+    event = dead([(REPLAY_OF, b"inlet.requests/3/9")], offset=40, topic=topics.EVENTS)
+    assert origin_of(original(event, NOW_MS).headers) == Origin(topics.EVENTS, 3, 40)
+
+
 def test_a_replay_has_the_time_of_the_record_and_not_of_receipt() -> None:
     replay = MemoryRecord(headers=[(REPLAY_OF, b"inlet.requests/3/9")], timestamp=NOW_MS)
     assert timestamp_of(NOW - timedelta(days=20), replay) == NOW_MS
