@@ -14,7 +14,7 @@ from services.config.console.forms import Form, convert, moment_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit
 from services.config.dead_letters.letters import Action, Key
-from services.config.dead_letters.of_workspace import AT_ONCE, Chosen
+from services.config.dead_letters.of_workspace import CALL_LIMIT, Chosen
 from services.config.dead_letters.reading import Listed
 from services.config.dead_letters.resolving import can
 from services.config.errors import NotFoundError, RequestError
@@ -151,5 +151,5 @@ async def _confirmation(
         causes=causes.most_common(),
         total=causes.total(),
         done=done,
-        at_once=AT_ONCE,
+        at_once=CALL_LIMIT,
     )

@@ -17,14 +17,13 @@ from libs import settings
 from services.config.dead_letters import arguments, printing
 from services.config.dead_letters.letters import Action, Place
 from services.config.dead_letters.reading import opened
-from services.config.dead_letters.resolving import Order, can, resolve
+from services.config.dead_letters.resolving import AT_ONCE, Order, can, resolve
 from services.config.errors import RequestError, UnavailableError
 
 _ACTIONS: Final[dict[str, Action]] = {"replay": "replayed", "discard": "discarded"}
 _FAILED: Final = 1
 _NOTHING: Final = 3
 _SAY_AFTER_S: Final = 1.0
-_AT_ONCE: Final = 100
 
 
 class DeadLettersSettings(Struct, frozen=True, kw_only=True):
@@ -102,7 +101,7 @@ async def _resolve(kafka: str, chosen: argparse.Namespace) -> int:
     if not (total and (chosen.yes or _agreed(f"{chosen.command.capitalize()} {total:,}?"))):
         _say(f"Nothing was changed. With --yes they are {action}." if total else "Nothing was changed.")
         return 0
-    at_once = max(1, min(_AT_ONCE, int(chosen.rate)))
+    at_once = max(1, min(AT_ONCE, int(chosen.rate)))
     order = Order(action=action, wanted=wanted, before=letters.ends, at_once=at_once)
     return await _carry_out(kafka, order, total, chosen.rate)
 

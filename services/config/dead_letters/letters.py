@@ -152,7 +152,7 @@ def read(record: ConsumerRecord) -> Letter | Resolution:
     return Letter(
         place=Place(record.partition, record.offset),
         at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-        cause=_text(found.get(outcomes.CAUSE)) or UNKNOWN if origin else UNKNOWN,
+        cause=(origin and _text(found.get(outcomes.CAUSE))) or UNKNOWN,
         service=_text(found.get(outcomes.SERVICE)) or UNKNOWN,
         origin=origin,
         size_bytes=len(record.value or b""),

@@ -23,7 +23,7 @@ from services.config.store.scope import Workspaces
 
 _READERS_LIMIT: Final = 2
 _TIME_LIMIT_S: Final = 10.0
-AT_ONCE: Final = 1000
+CALL_LIMIT: Final = 1000
 """So many are resolved by one call, or fewer if that takes long."""
 
 Cause = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -82,7 +82,7 @@ class OwnDeadLetters:
             return await _count(letters, by, action, chosen)
 
     async def resolve(self, by: Identity, action: Action, chosen: Chosen, expected: int | None = None) -> Resolved:
-        """Replay or discard them, at most `AT_ONCE`; if so many are `expected`, only if there are as many.
+        """Replay or discard them, at most `CALL_LIMIT`; if so many are `expected`, only if there are as many.
 
         The audit log tells it before it happens: what is not told must not have happened.
 
@@ -99,14 +99,14 @@ class OwnDeadLetters:
             if not causes:
                 return Resolved(done=0, left=causes)
             async with self._workspaces.changing(by) as scope:
-                await scope.note(action, _scope(chosen, min(AT_ONCE, causes.total())))
+                await scope.note(action, _scope(chosen, min(CALL_LIMIT, causes.total())))
             order = Order(action=action, wanted=_wanted(by, chosen), before=letters.ends)
             done, clock = 0, asyncio.get_running_loop().time
             end_s = clock() + _TIME_LIMIT_S
             async with aclosing(resolve(self._bootstrap, order)) as steps:
                 async for count in steps:
                     done += count
-                    if done >= AT_ONCE or clock() > end_s:
+                    if done >= CALL_LIMIT or clock() > end_s:
                         break
             return Resolved(done=done, left=await self.count(by, action, chosen))
 

@@ -33,6 +33,9 @@ _START_WITHIN_S: Final = 30.0
 _LEAVE_WITHIN_S: Final = 3.0
 
 
+AT_ONCE: Final = 100
+
+
 class Order(Struct, frozen=True, kw_only=True):
     """What shall become of which dead letters, at most so many in one transaction.
 
@@ -43,7 +46,7 @@ class Order(Struct, frozen=True, kw_only=True):
     action: Action
     wanted: Wanted
     before: Mapping[TopicPartition, int]
-    at_once: int = 100
+    at_once: int = AT_ONCE
 
 
 async def resolve(bootstrap: str, order: Order) -> AsyncGenerator[int, None]:

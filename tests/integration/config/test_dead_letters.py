@@ -15,6 +15,7 @@ from libs.messages import IntegrationRef, Source, ascii_json, encode_metadata
 from services.config.dead_letters.letters import Place
 from tests.consuming import read_all
 from tests.integration.config.control_plane import EMAIL, ControlPlane, serving, settings
+from tests.integration.config.test_description import all_operations, cases_of, described, send
 from tests.integration.config.test_workspaces import become_a_neighbour
 from tests.integration.dead_letters.operators import bury, letter
 from tests.integration.pipeline import Request, Sent, new_integration
@@ -179,3 +180,15 @@ async def test_without_kafka_the_answer_is_503_and_tells_when_to_try_again(plane
     for method, path in (("GET", PATH), ("GET", f"{PATH}/3-17"), ("POST", f"{PATH}/replay")):
         answer = await plane.client.request(method, path, json={} if method == "POST" else None)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1"), path
+
+
+async def test_every_request_that_the_description_allows_is_answered_as_it_says(office: Office) -> None:
+    await office.bury(3)
+    operations = [one for one in all_operations(await described(office.plane)) if one.path.startswith(PATH)]
+    statuses = set()
+    for operation in operations:
+        for case in cases_of(operation):
+            answer = await send(office.plane, case)
+            statuses.add(answer and answer.status_code)
+    assert len(operations) == 4
+    assert statuses >= {200, 404}

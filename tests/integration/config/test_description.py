@@ -49,13 +49,17 @@ def operations_of(description: Mapping[str, Any]) -> Iterator[tuple[tuple[str, s
             yield (method.upper(), path), operation
 
 
-def runnable(description: Mapping[str, Any]) -> list[Any]:
-    """The operations, for schemathesis, but those that would end the session, wait for a capture, or ask Kafka."""
+def all_operations(description: Mapping[str, Any]) -> list[Any]:
+    """The operations, for schemathesis."""
     found = schemathesis.openapi.from_dict(dict(description)).get_all_operations()
-    operations = [one.ok() for one in found if isinstance(one, Ok)]
+    return [one.ok() for one in found if isinstance(one, Ok)]
+
+
+def runnable(description: Mapping[str, Any]) -> list[Any]:
+    """All but those that would end the session, wait for a capture, or ask Kafka."""
     return [
         one
-        for one in operations
+        for one in all_operations(description)
         if (one.method.upper(), one.path) != ("DELETE", "/api/v1/session")
         and "stream" not in one.path
         and "explain" not in one.path
