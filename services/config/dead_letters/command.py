@@ -17,7 +17,7 @@ from libs import settings
 from services.config.dead_letters import arguments, printing
 from services.config.dead_letters.letters import Action, Place
 from services.config.dead_letters.reading import opened
-from services.config.dead_letters.resolving import AT_ONCE, Order, can, resolve
+from services.config.dead_letters.resolving import AT_ONCE, Order, can, fencing, resolve
 from services.config.errors import RequestError, UnavailableError
 
 _ACTIONS: Final[dict[str, Action]] = {"replay": "replayed", "discard": "discarded"}
@@ -89,6 +89,9 @@ async def _inspect(kafka: str, place: Place, *, with_body: bool) -> int:
 
 async def _resolve(kafka: str, chosen: argparse.Namespace) -> int:
     action, wanted = _ACTIONS[chosen.command], arguments.wanted(chosen)
+    if chosen.yes:  # what a run that died has begun would be waited for
+        async with fencing(kafka):
+            pass
     async with opened(kafka) as letters:
         causes = await letters.count(wanted)
     total = sum(count for cause, count in causes.items() if can(action, cause))

@@ -56,7 +56,7 @@ async def resolve(bootstrap: str, order: Order) -> AsyncGenerator[int, None]:
         ConflictError: another run has begun since.
         UnavailableError: Kafka does not answer. The last portion may be resolved or not, and is not in between.
     """
-    async with _fencing(bootstrap) as producer, opened(bootstrap) as letters:
+    async with fencing(bootstrap) as producer, opened(bootstrap) as letters:
         for partition in letters.partitions:
             before = order.before.get(partition, 0)
             found = await letters.open_in(partition, order.wanted, before=before)
@@ -72,7 +72,12 @@ def can(action: Action, cause: str) -> bool:
 
 
 @asynccontextmanager
-async def _fencing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def fencing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    """The producer of a run that ends every run before it, also what one that died has begun.
+
+    Raises:
+        UnavailableError: Kafka does not answer.
+    """
     producer = transactional(bootstrap, _TRANSACTIONAL_ID)
     with _failing():
         async with asyncio.timeout(_START_WITHIN_S):

@@ -22,10 +22,11 @@ class Answer(NamedTuple):
     said: str
 
 
-async def begin(kafka: str, *arguments: str) -> asyncio.subprocess.Process:
-    """A command as a process of its own, not waited for."""
+async def begin(kafka: str, *arguments: str, dying: str = "") -> asyncio.subprocess.Process:
+    """A command as a process of its own, not waited for; see `dying` for what kills it."""
+    module = ("tests.integration.dead_letters.dying", dying) if dying else ("services", "dead-letters")
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "dead-letters", *arguments),
+        *(sys.executable, "-m", *module, *arguments),
         env={"INLET_KAFKA": kafka},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

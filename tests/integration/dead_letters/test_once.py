@@ -144,26 +144,25 @@ async def test_a_request_is_dropped_when_it_is_replayed_after_an_equal_one_has_b
     assert msgspec.json.decode(found[1].value, type=Event).id == repeated.event_id
 
 
-async def test_killed_again_and_again_a_replay_loses_and_doubles_nothing(broker: Process) -> None:
+async def test_killed_before_and_after_it_commits_a_replay_loses_and_doubles_nothing(broker: Process) -> None:
     integration = new_integration()
-    originals = requests_of(integration, 1200)
+    originals = requests_of(integration, 600)
     await bury(broker.address, [letter(one, offset=number) for number, one in enumerate(originals)])
-    command = ("replay", "--integration", integration, "--yes", "--rate", "1000")
+    command = ("replay", "--integration", integration, "--yes", "--rate", "100000")
+    done = 0
     async with (
         reading(broker.address, topics.REQUESTS) as requests,
         reading(broker.address, topics.REQUESTS, "read_uncommitted") as written,
     ):
-        for _ in range(4):
-            before = len(await written.read_to_the_end())
-            process = await begin(broker.address, *command)
-            try:
-                await written.wait_for(before + 1)
-            finally:
-                process.kill()
-                await process.communicate()
-        assert 0 < sum((await replayed(requests, originals)).values()) < len(originals)
-        last = await run(broker.address, *command)
-        assert last.code == 0, last.said
+        for dies in ("before", "after", "after", "before"):
+            before = (await replayed(written, originals)).total()
+            killed = await ended(await begin(broker.address, *command, dying=dies))
+            assert killed.code == -signal.SIGKILL
+            assert (await replayed(written, originals)).total() == before + 50
+            done += 50 if dies == "after" else 0
+        left = len(originals) - done
+        rest = await run(broker.address, *command)
+        assert (rest.code, rest.said.splitlines()[-1]) == (0, f"{left} of {left} replayed.")
         assert await replayed(requests, originals) == Counter(one.key for one in originals)
     assert await places(broker.address, "--integration", integration) == []
 
