@@ -10,9 +10,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from libs.claims import Position
 from libs.deduplication import Hasher
-from libs.messages import Message
+from libs.messages import Message, Position
 from libs.parameters import ABSENT
 
 RECENT_LIMIT: Final = 200

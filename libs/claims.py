@@ -8,10 +8,16 @@ position names the one record of this hash that becomes an event.
 TOUCH(k)              nil -> MISS; flag 0 -> flag 1, renew -> GRANTED; flag 1 -> renew -> DUPLICATE
 CLAIM(k, p, o)        nil -> 1:p:o -> GRANTED; flag 0 -> flag 1, renew -> GRANTED; flag 1 -> renew -> DUPLICATE
 NCLAIM(k, p, o)       nil -> 0:p:o -> emit; owner in p before o -> renew -> drop; else owner := p:o, renew -> emit
+RCLAIM(k, p, o)       nil -> 0:p:o -> emit; owner is p:o -> renew -> emit; else renew -> drop
 ====================  =====================================================================================
 
 TOUCH and CLAIM are the ingress's, before and after it publishes; NCLAIM is the normalizer's, in partition order.
 A store that has lost its keys gets them back with RESTORE, from the events that exist; what is there stays.
+
+RCLAIM is NCLAIM for a replayed dead letter, and p:o is where it was first. That may be the owner, because the ingress
+claimed for it; no event came of it, and what followed was dropped for its sake, so it may become one now. If the owner
+is another record, an equal request has become the event, or will. The owner never moves to the place of the replay:
+what lies in between would then take over from it, when a normalizer that was replaced comes to it once more.
 """
 
 import asyncio
@@ -27,6 +33,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
+from libs.messages import Position
 from libs.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -49,14 +56,13 @@ class Answer(enum.IntEnum):
     GRANTED_ELSEWHERE = 3
 
 
-class Position(NamedTuple):
-    """Where a record is in ``inlet.requests``."""
+class Replayed(NamedTuple):
+    """A replay of the record that was at `origin`, which is its place in the claims."""
 
-    partition: int
-    offset: int
+    origin: Position
 
     def __str__(self) -> str:
-        return f"{self.partition}:{self.offset}"
+        return f"={self.origin}"
 
 
 class ClaimsUnavailableError(Exception):
@@ -74,8 +80,8 @@ class Claims(Protocol):
         """Claim a hash for the durable record at `position`."""
         ...
 
-    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
-        """NCLAIM each (hash, position) in this order; True where the record becomes an event."""
+    async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
+        """NCLAIM, or RCLAIM, each (hash, position) in this order; True where the record becomes an event."""
         ...
 
     async def ping(self) -> None:
@@ -121,10 +127,15 @@ return answers
 _RESOLVE: Final = """
 local window, answers = ARGV[1], {}
 for i, key in ipairs(KEYS) do
-  local value, position = redis.call('GET', key), ARGV[i + 1]
+  local value = redis.call('GET', key)
+  local replayed, position = string.match(ARGV[i + 1], '^(=?)(.+)$')
   local partition, offset = string.match(position, '^(%d+):(%d+)$')
-  local flag, owner, at = string.match(value or '', '^([01]):(%d+):(%d+)$')
-  if owner == partition and tonumber(at) < tonumber(offset) then
+  local flag, owner, at = string.match(value or '', '^([01]):(%d+):(-?%d+)$')
+  local drop = owner == partition and tonumber(at) < tonumber(offset)
+  if replayed == '=' then
+    drop = owner ~= nil and (owner ~= partition or at ~= offset)
+  end
+  if drop then
     redis.call('PEXPIRE', key, window)
     answers[i] = 0
   else
@@ -135,14 +146,14 @@ end
 return answers
 """
 
-# An owner at 0 is before every record that can still come: an event's own request has been read.
+# An owner at -1 is before every record, and is none of them: an event's own request has been read.
 _RESTORE: Final = """
 local window, answers = tonumber(ARGV[1]), {}
 for i, key in ipairs(KEYS) do
   local partition, left = ARGV[2 * i], window - tonumber(ARGV[2 * i + 1])
   answers[i] = 0
   if left > 0 then
-    if redis.call('SET', key, '1:' .. partition .. ':0', 'PX', left, 'NX') then
+    if redis.call('SET', key, '1:' .. partition .. ':-1', 'PX', left, 'NX') then
       answers[i] = 1
     elseif redis.call('PTTL', key) < left then
       redis.call('PEXPIRE', key, left)
@@ -201,7 +212,7 @@ class RedisClaims:
     async def claim(self, key: str, position: Position) -> Answer:
         return Answer(await self._claims.call(key, str(position)))
 
-    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+    async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
         answers: list[bool] = []
         for start in range(0, len(records), _KEYS_PER_CALL):
             part = records[start : start + _KEYS_PER_CALL]

@@ -1,4 +1,4 @@
-"""Consumers of no group, of every partition of a topic. What is not committed they do not see."""
+"""Consumers of no group, of every partition of a topic. What is not committed they see if asked to."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from libs.clients import start_whole, stop_whole
 
 
 @asynccontextmanager
-async def consumer_of(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer_of(bootstrap: str, isolation_level: str = "read_committed") -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer that nothing is assigned to yet. Where there is nothing at an offset it does not go elsewhere.
 
     Raises:
@@ -22,7 +22,7 @@ async def consumer_of(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
     )
     await start_whole(consumer.start, consumer.stop)
     try:

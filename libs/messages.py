@@ -6,12 +6,22 @@ Fields are added, never renamed or repurposed: a consumer of an older version ig
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 KafkaHeaders = Sequence[tuple[str, bytes]]
+
+
+class Position(NamedTuple):
+    """Where a record is in ``inlet.requests``."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel"):

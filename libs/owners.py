@@ -6,7 +6,8 @@ from typing import Protocol
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from libs.claims import ClaimsUnavailableError, Position, name_of
+from libs.claims import ClaimsUnavailableError, name_of
+from libs.messages import Position
 
 
 class Owners(Protocol):

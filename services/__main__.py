@@ -6,6 +6,7 @@ import importlib
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 import uvicorn
@@ -28,14 +29,20 @@ class TopicsSettings(Struct, frozen=True, kw_only=True):
 
 
 def main() -> int:
-    """Run one service until SIGTERM, or one of an operator's commands; the process's exit code."""
+    """Run one of the services until SIGTERM, or one of the operators' commands; the process's exit code."""
     commands = {"topics": create_topics, "rebuild-dedup": rebuild_claims}
     parser = argparse.ArgumentParser(
         prog="python -m services", description="Run one of Inlet's services, or a command for its operators."
     )
-    parser.add_argument("name", choices=[*SERVICES, *commands])
-    name = parser.parse_args().name
+    parser.add_argument("name", choices=[*SERVICES, *commands, "dead-letters"])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of dead-letters; see dead-letters --help")
+    given = parser.parse_args()
+    name = given.name
+    if given.arguments and name != "dead-letters":
+        parser.error(f"{name} takes no arguments")
     try:
+        if name == "dead-letters":
+            return resolve_dead_letters(given.arguments)
         return commands[name]() if name in commands else serve(name)
     except settings.SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
@@ -59,6 +66,13 @@ def rebuild_claims() -> int:
         sys.stderr.write(f"rebuild-dedup: {error}\n")
         return 1
     return 0
+
+
+def resolve_dead_letters(arguments: Sequence[str]) -> int:
+    """List, inspect, replay or discard dead letters. Only where config is installed."""
+    command = importlib.import_module("services.config.dead_letters.command")
+    code: int = command.main(arguments)
+    return code
 
 
 def serve(name: str) -> int:

@@ -1,10 +1,11 @@
 """Stops a service that turns most of what it reads into dead letters: then the service is wrong, not the records."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from libs.exactly_once.outcomes import BLAMELESS, DeadLetter, Outcome
+from libs.exactly_once.outcomes import BLAMELESS, DeadLetter, Outcome, Record
+from libs.replays import origin_of
 
 WINDOW_RECORDS: Final = 100
 DEAD_LETTERS_AT_LEAST: Final = 20
@@ -34,9 +35,16 @@ class Breaker:
         self._window.extend(dead)
 
 
-def failures(outcomes: Iterable[Outcome]) -> list[bool]:
-    """Which records became dead letters, of those that say anything about the service."""
-    return [isinstance(outcome, DeadLetter) for outcome in outcomes if outcome not in BLAMELESS]
+def failures(records: Sequence[Record], outcomes: Sequence[Outcome]) -> list[bool]:
+    """Which records became dead letters, of those that say anything about the service.
+
+    A replay does not: it has failed before, and whoever replays too early must not stop the service.
+    """
+    return [
+        isinstance(outcome, DeadLetter)
+        for record, outcome in zip(records, outcomes, strict=False)  # all, or the first of them
+        if outcome not in BLAMELESS and origin_of(record.headers) is None
+    ]
 
 
 def _most_are_dead(window: deque[bool]) -> bool:

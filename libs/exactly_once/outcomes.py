@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from libs import topics
 from libs.activity import Pointer
+from libs.replays import origin_of
 
 log = logging.getLogger(__name__)
 
@@ -182,13 +183,16 @@ def outputs_of(service: str, record: Record, outcome: Outcome) -> Sequence[Outpu
 def timestamp_of(received_at: datetime, record: Record) -> int:
     """The time of receipt as a Kafka timestamp, in milliseconds.
 
-    Never later than that of the record itself, which the broker has accepted: it refuses what is from the future.
+    Never later than that of the record itself, which the broker has accepted: it refuses what is from the future. Of a
+    replay it is that of the record: what was received weeks ago would otherwise be deleted before anybody reads it.
 
     Raises:
         ValueError: the time of receipt has no time zone.
     """
     if received_at.tzinfo is None:
         raise ValueError("no time zone")
+    if origin_of(record.headers) is not None:
+        return record.timestamp
     return max(0, min((received_at - _EPOCH) // timedelta(milliseconds=1), record.timestamp))
 
 

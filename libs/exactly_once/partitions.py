@@ -5,7 +5,6 @@ after that, where to go on. Everything read from a partition that is not owned i
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Final
@@ -16,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from libs import telemetry
 from libs.clients import start_whole
 from libs.exactly_once.progress import Mark
-from libs.exactly_once.transactions import REQUEST_TIMEOUT_MS, Source
+from libs.exactly_once.transactions import REQUEST_TIMEOUT_MS, Source, leave
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +184,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
 
     def _discard(self, producer: AIOKafkaProducer) -> None:
         """Stop a producer in the background. It may have to wait for Kafka; it cannot commit any more."""
-        _hold(self._stopping, _stop(producer))
+        _hold(self._stopping, leave(producer))
 
     def _note_failure(self, partition: int, error: Exception) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -199,15 +198,6 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
 
     def _topic_partition(self, partition: int) -> TopicPartition:
         return TopicPartition(self._source.topic, partition)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    with contextlib.suppress(Exception):
-        # The end of its transaction interests nobody any more; unread, an error there is logged as a defect.
-        ended = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
-        if ended is not None:
-            ended.add_done_callback(lambda future: future.cancelled() or future.exception())
-        await producer.stop()
 
 
 def _hold(tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> None:

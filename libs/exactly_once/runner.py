@@ -212,10 +212,10 @@ class ExactlyOnce:
         await write(owned.producer, outputs, done, self._source.group)
         # 5. Only now are they done.
         owned.position = last.offset + 1
-        self._note([one.decision.outcome for one in decided])
+        self._note([one.record for one in decided], [one.decision.outcome for one in decided])
 
     def _stop_if_most_fail(self, portion: Sequence[Record], outcomes: Sequence[Outcome]) -> None:
-        if self._breaker.trips(failures(outcomes)):
+        if self._breaker.trips(failures(portion, outcomes)):
             first = portion[0]
             error = MostRecordsFailError(
                 f"more than half of the last {WINDOW_RECORDS} records of {first.topic} cannot be read, so this version "
@@ -225,8 +225,8 @@ class ExactlyOnce:
             self._lifecycle.fail(error)
             raise error
 
-    def _note(self, outcomes: Sequence[Outcome]) -> None:
-        self._breaker.note(failures(outcomes))
+    def _note(self, records: Sequence[Record], outcomes: Sequence[Outcome]) -> None:
+        self._breaker.note(failures(records, outcomes))
         telemetry.TRANSACTIONS.labels("committed").inc()
         for outcome in outcomes:
             if isinstance(outcome, DeadLetter):

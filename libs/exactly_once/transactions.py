@@ -1,6 +1,7 @@
 """Transactional producers, one for each input partition, and the one transaction that moves a portion on."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
@@ -35,14 +36,29 @@ class Source(Struct, frozen=True, kw_only=True):
 
     def producer(self, partition: int) -> AIOKafkaProducer:
         """A producer, not started; starting it fences all earlier ones of this partition."""
-        return AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap,
-            transactional_id=f"{self.service}.{self.topic}.{partition}",
-            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            max_batch_size=_BATCH_BYTES,
-            retry_backoff_ms=_RETRY_BACKOFF_MS,
-        )
+        return transactional(self.bootstrap, f"{self.service}.{self.topic}.{partition}")
+
+
+def transactional(bootstrap: str, transactional_id: str) -> AIOKafkaProducer:
+    """A producer, not started; starting it fences all earlier ones with this id."""
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        max_batch_size=_BATCH_BYTES,
+        retry_backoff_ms=_RETRY_BACKOFF_MS,
+    )
+
+
+async def leave(producer: AIOKafkaProducer) -> None:
+    """Stop a producer, whatever it is in. It may have to wait for Kafka; it cannot commit any more."""
+    with contextlib.suppress(Exception):
+        # The end of its transaction interests nobody any more; unread, an error there is logged as a defect.
+        ended = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
+        if ended is not None:
+            ended.add_done_callback(lambda future: future.cancelled() or future.exception())
+        await producer.stop()
 
 
 async def write(
@@ -61,14 +77,17 @@ async def write(
         await producer.begin_transaction()
         # A commit succeeds although a record failed, so each is waited for.
         await asyncio.gather(
-            *(_send(producer, topic, source.partition, some) for topic, some in by_topic.items()),
+            *(send(producer, topic, source.partition, some) for topic, some in by_topic.items()),
             producer.send_offsets_to_transaction({source: next_offset}, group),
         )
         await producer.commit_transaction()
 
 
-async def _send(producer: AIOKafkaProducer, topic: str, partition: int, outputs: Sequence[Output]) -> None:
-    """Send in batches, one after the other. The first record of a batch always fits, whatever its size."""
+async def send(producer: AIOKafkaProducer, topic: str, partition: int, outputs: Sequence[Output]) -> None:
+    """Return when all are acknowledged, which is not yet committed.
+
+    They are sent in batches, one after the other. The first record of a batch always fits, whatever its size.
+    """
     batch = producer.create_batch()
     for output in outputs:
         if not _append(batch, output):

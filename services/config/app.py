@@ -22,6 +22,7 @@ from services.config.captures import Captures
 from services.config.console.rendering import environment
 from services.config.console.routes import console_router, failure_page, static_router
 from services.config.console.visit import Control
+from services.config.dead_letters.of_workspace import OwnDeadLetters
 from services.config.definitions import Clock
 from services.config.explanations import Explanations
 from services.config.integrations import Integrations
@@ -33,6 +34,7 @@ from services.config.rest.activity import activity_routes
 from services.config.rest.api_keys import api_key_router
 from services.config.rest.business_events import business_event_router
 from services.config.rest.captures import capture_router
+from services.config.rest.dead_letters import dead_letter_router
 from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
 from services.config.rest.integration_answers import IngressUrl
 from services.config.rest.integrations import integration_router
@@ -115,6 +117,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         captures=captures,
         activity=Activity(workspaces),
         explanations=Explanations(workspaces, Sightings(Records(settings.kafka))),
+        dead_letters=OwnDeadLetters(workspaces, settings.kafka),
         workspace=OwnWorkspace(workspaces),
         business_events=BusinessEvents(workspaces),
         api_keys=ApiKeys(workspaces, signing_keys),
@@ -133,6 +136,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             business_event_router(),
             capture_router(),
             *activity_routes(),
+            dead_letter_router(),
             user_router(),
             *other_routes(),
             api_key_router(),
@@ -155,6 +159,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             "captures": _given(captures),
             "activity": _given(control.activity),
             "explanations": _given(control.explanations),
+            "dead_letters": _given(control.dead_letters),
             "stopping": _given(lifecycle.stopping),
             "api_keys": _given(control.api_keys),
             "signing_keys": _given(signing_keys),

@@ -10,7 +10,28 @@ from msgspec import Struct
 from services.config.definitions import ApiKey, BusinessEvent, Capture, Integration, SigningKey
 from services.config.identity import User, Workspace
 
-Audited = Integration | BusinessEvent | ApiKey | SigningKey | User | Workspace | Capture
+
+class DeadLetterScope(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """Dead letters that somebody replays or discards: so many, at most, and what they were chosen by."""
+
+    count: int
+    integration_id: str | None = None
+    cause: str | None = None
+    service: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    place: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.place or self.integration_id or "all"
+
+    @property
+    def name(self) -> str:
+        return self.cause or self.id
+
+
+Audited = Integration | BusinessEvent | ApiKey | SigningKey | User | Workspace | Capture | DeadLetterScope
 
 MASK: Final = "***"
 _SECRETS: Final = frozenset({"appSecrets", "verifyToken", "password_hash", "secret_sha256", "sealed_private_key"})
@@ -24,6 +45,7 @@ _KINDS: Final[Mapping[type[Audited], str]] = {
     User: "user",
     Workspace: "workspace",
     Capture: "capture",
+    DeadLetterScope: "dead-letters",
 }
 
 

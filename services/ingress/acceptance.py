@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from libs.claims import Answer, Claims, ClaimsUnavailableError, Position
-from libs.messages import encode_metadata
+from libs.claims import Answer, Claims, ClaimsUnavailableError
+from libs.messages import Position, encode_metadata
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
 from services.ingress.integrations import Route

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec import Struct
 
-from libs.claims import Position
+from libs.messages import Position
 from services.ingress.acceptance import Record
 from services.ingress.connection import Connection
 from services.ingress.patience import Patience

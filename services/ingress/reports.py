@@ -13,7 +13,8 @@ import msgspec
 
 from libs import activity
 from libs.activity import IngressReport
-from libs.claims import ClaimsUnavailableError, Position
+from libs.claims import ClaimsUnavailableError
+from libs.messages import Position
 from libs.owners import Owners
 from services.ingress.acceptance import Record, RecordLog, place_of
 from services.ingress.tally import Taken, Tallies

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from libs import telemetry
-from libs.claims import Claims, Position
+from libs.claims import Claims, Replayed
 from libs.exactly_once.outcomes import DeadLetter, Decider, Decision, Outcome, Record
+from libs.messages import Position
+from libs.replays import origin_of
 from services.normalizer.endings import ended
 from services.normalizer.normalize import CleanEvent, normalize
 
@@ -24,7 +26,7 @@ class Normalizer:
         """
         decisions = await self._decider.each(normalize, records)
         claimed = [
-            (event.claim, Position(record.partition, record.offset))
+            (event.claim, _place_of(record))
             for record, decision in zip(records, decisions, strict=False)  # all, or the first of them
             if not isinstance(decision, DeadLetter)
             for event in decision
@@ -33,6 +35,13 @@ class Normalizer:
         is_first = iter(await self._claims.resolve(claimed) if claimed else ())
         outcomes = [_resolved(decision, is_first) for decision in decisions]
         return [Decision(outcome, ended(record, outcome)) for record, outcome in zip(records, outcomes, strict=False)]
+
+
+def _place_of(record: Record) -> Position | Replayed:
+    origin = origin_of(record.headers)
+    if origin is not None:
+        return Replayed(Position(origin.partition, origin.offset))
+    return Position(record.partition, record.offset)
 
 
 def _resolved(decision: Sequence[CleanEvent] | DeadLetter, is_first: Iterator[bool]) -> Outcome:

@@ -16,6 +16,7 @@ from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output, Record, ti
 from libs.identifiers import part_id
 from libs.messages import DEFINITIONS_OFFSET, PART_HASH, Event, RequestMetadata, decode_metadata
 from libs.parameters import flatten
+from libs.replays import REPLAY_OF, origin_of
 
 UNREADABLE_METADATA: Final = DeadLetter("unreadable-metadata")
 NOT_AN_OBJECT: Final = DeadLetter("not-a-json-object")
@@ -51,6 +52,8 @@ def normalize(record: Record) -> Sequence[CleanEvent] | DeadLetter:
     except (ValueError, RecursionError):
         return NOT_AN_OBJECT
     headers = [(DEFINITIONS_OFFSET, b"%d" % metadata.definitions_offset)]
+    if (origin := origin_of(record.headers)) is not None:
+        headers.append((REPLAY_OF, str(origin).encode()))
 
     def written(value: bytes, part_hash: str | None = None) -> Output:
         more = [(PART_HASH, part_hash.encode())] if part_hash else []

@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
-from libs.claims import Answer, Claims, ClaimsUnavailableError, Position, RedisClaims, Remembered, connect
+from libs.claims import Answer, Claims, ClaimsUnavailableError, RedisClaims, Remembered, Replayed, connect
+from libs.messages import Position
 from tests.unit.ingress.memory import MemoryClaims
 
 FIRST, SECOND = Position(3, 10), Position(3, 11)
@@ -144,6 +145,23 @@ async def test_a_record_in_another_partition_than_the_owner_takes_over(claims: C
     await claims.claim(unique, FIRST)
     assert await claims.resolve([(unique, ELSEWHERE)]) == [True]
     assert await claims.resolve([(unique, Position(4, 10))]) == [False]
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_a_replay_becomes_an_event_in_place_of_its_original_and_does_so_again(
+    claims: Claims, unique: str, *, claimed: bool
+) -> None:
+    if claimed:
+        await claims.claim(unique, FIRST)
+    assert await claims.resolve([(unique, Replayed(FIRST)), (unique, SECOND)]) == [True, False]
+    assert await claims.resolve([(unique, Replayed(FIRST))]) == [True]
+
+
+@pytest.mark.parametrize("owner", [Position(3, 9), SECOND, ELSEWHERE, Position(3, 100)], ids=str)
+async def test_a_replay_is_dropped_where_any_other_record_is_the_owner(
+    claims: Claims, unique: str, owner: Position
+) -> None:
+    assert await claims.resolve([(unique, owner), (unique, Replayed(FIRST)), (unique, owner)]) == [True, False, True]
 
 
 async def test_resolving_leaves_a_grant_as_it_is(claims: Claims, unique: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.ports import LOOPBACK, free_port
-from libs.claims import Answer, Claims, ClaimsUnavailableError, Position, RedisClaims, connect, name_of
+from libs.claims import Answer, Claims, ClaimsUnavailableError, RedisClaims, connect, name_of
+from libs.messages import Position
 from libs.owners import Owners, RedisOwners
 from tests.unit.ingress.memory import MemoryClaims
 

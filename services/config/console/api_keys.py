@@ -11,7 +11,7 @@ from litestar.response import Redirect
 
 from services.config.api_keys import ApiKeyChanges, MadeApiKey, NewApiKey
 from services.config.console.administration import ADMIN
-from services.config.console.forms import Form, convert, revision_in
+from services.config.console.forms import Form, convert, moment_in, revision_in
 from services.config.console.incoming import READ
 from services.config.console.paging import cursor_in
 from services.config.console.rendering import see
@@ -118,13 +118,10 @@ def _key(visit: Visit, key: ApiKey, error: RequestError | None = None, form: For
 
 
 def _key_fields(form: Form) -> dict[str, object]:
-    expires_at = form.text("expiresAt").strip()
-    if expires_at:
-        expires_at += "Z" if expires_at.count(":") > 1 else ":00Z"
     return {
         "name": form.text("name"),
         "permissions": [_EXECUTE] if form.text("execute") else [],
-        "expiresAt": expires_at or None,
+        "expiresAt": moment_in(form, "expiresAt"),
         "allowedIps": form.lines("allowedIps"),
     }
 

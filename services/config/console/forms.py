@@ -71,6 +71,14 @@ class Form:
         return self._fields
 
 
+def moment_in(form: Form, name: str) -> str | None:
+    """The time in a field, which is in UTC, as RFC 3339 if it is one; None if the field is empty."""
+    text = form.text(name).strip()
+    if text:
+        text += "Z" if text.count(":") > 1 else ":00Z"
+    return text or None
+
+
 def revision_in(form: Form) -> Expected:
     """The revision that a page has shown, which a change is meant for."""
     text = form.text("revision")

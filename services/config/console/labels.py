@@ -94,6 +94,11 @@ _FIELDS: Final[Mapping[str, str]] = {
     "permissions": "Permissions",
     "businessEvents": "Business Event",
     "integrationId": "Integration",
+    "cause": "Cause",
+    "service": "Service",
+    "since": "Received from",
+    "until": "Received before",
+    "id": "Place",
 }
 
 

@@ -48,6 +48,8 @@ NOTICES: Final = {
     "activated": "Activated. It triggers from now on.",
     "paused": "Paused. It triggers nothing until it is activated.",
     "revoked": "Revoked. Its tokens are refused from now on.",
+    "letters-replayed": "Replayed. What fails again becomes a dead letter again.",
+    "letters-discarded": "Discarded.",
     "signed-out": "You are signed out.",
     "password": "The password is changed. Sign in with it.",
 }

@@ -17,6 +17,7 @@ from services.config.console.activity import activity_router
 from services.config.console.administration import administration_routers
 from services.config.console.api_keys import api_key_router
 from services.config.console.business_events import business_event_router
+from services.config.console.dead_letters import dead_letter_router
 from services.config.console.incoming import incoming_router
 from services.config.console.rendering import PAGE_HEADERS, STATIC, View
 from services.config.console.visit import Control, Visit
@@ -53,6 +54,7 @@ def console_router(control: Control, environment: Environment) -> Router:
             activity_router(),
             business_event_router(),
             api_key_router(),
+            dead_letter_router(),
             *administration_routers(),
         ],
         guards=[form_guard(control.config_url)],

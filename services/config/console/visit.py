@@ -14,6 +14,7 @@ from services.config.business_events import BusinessEvents
 from services.config.captures import Captures
 from services.config.console.forms import Faults
 from services.config.console.rendering import View
+from services.config.dead_letters.of_workspace import OwnDeadLetters
 from services.config.errors import Fault, OutdatedError, RequestError
 from services.config.explanations import Explanations
 from services.config.identity import Identity
@@ -34,6 +35,7 @@ class Control(Struct, frozen=True, kw_only=True):
     captures: Captures
     activity: Activity
     explanations: Explanations
+    dead_letters: OwnDeadLetters
     workspace: OwnWorkspace
     business_events: BusinessEvents
     api_keys: ApiKeys

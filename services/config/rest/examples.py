@@ -20,6 +20,7 @@ from services.config.rest import (
     api_keys,
     business_events,
     captures,
+    dead_letters,
     integration_answers,
     sessions,
     tokens,
@@ -31,6 +32,7 @@ from services.config.users import NewUser, UserChanges
 from services.config.workspace import WorkspaceChanges
 
 ID: Final = "01a20c91-b4de-72bf-b106-c0dd032b4c6c"
+DEAD_LETTER_ID: Final = "7-3"
 
 _KEY_ID: Final = "01a20c91-b4f3-7ea6-8de4-3ffa6a7eb834"
 _CREATED: Final = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
@@ -154,6 +156,18 @@ _EXPLANATION: Final = activity.ExplanationAnswer(
     ],
     complete=True,
 )
+_DEAD_LETTER: Final = dead_letters.DeadLetterAnswer(
+    id=DEAD_LETTER_ID,
+    at=_CREATED,
+    cause="too-costly",
+    service="trigger",
+    event_id=ID,
+    received_at="2026-01-31T09:15:30.123456Z",
+    integration=messages.IntegrationRef(id=ID, name="Complaints", version=3),
+    origin=_PLACE,
+    size_bytes=312,
+)
+_CAUSES: Final = [dead_letters.CauseAnswer(cause="too-costly", count=1)]
 _AUDIT_ENTRY: Final = users.AuditEntryAnswer(
     id=ID,
     at=_CHANGED,
@@ -187,6 +201,16 @@ _ALL: Final[tuple[Struct, ...]] = (
         series=[activity.BucketAnswer(at=_CREATED, accepted=120, duplicates=3, rejected=1)],
     ),
     _EXPLANATION,
+    dead_letters.DeadLettersAnswer(items=[_DEAD_LETTER], causes=_CAUSES, next_cursor=None),
+    dead_letters.InspectedDeadLetterAnswer(
+        **msgspec.structs.asdict(_DEAD_LETTER),
+        state="open",
+        resolved_at=None,
+        kafka_headers={"inlet-cause": "too-costly", "inlet-service": "trigger"},
+        body=None,
+    ),
+    dead_letters.ResolveDeadLetters(cause="too-costly", dry_run=False, count=1),
+    dead_letters.ResolvedAnswer(done=1, left=[]),
     NewBusinessEvent(name="Urgent", integration_id=UUID(ID), where=_WHERE),
     BusinessEventChanges(name="Urgent complaints"),
     _BUSINESS_EVENT,

@@ -20,7 +20,7 @@ from litestar.response import ServerSentEvent
 from litestar.routes import BaseRoute, HTTPRoute
 
 from services.config.rest.errors import ErrorAnswer, camel_case
-from services.config.rest.examples import EXAMPLES, ID, STREAM
+from services.config.rest.examples import DEAD_LETTER_ID, EXAMPLES, ID, STREAM
 from services.config.rest.failures import descriptions, failures, reference
 from services.config.rest.preconditions import Tagged
 from services.config.rest.requests import SESSION_COOKIE, SIGNED_IN, TOKEN, permissions_of
@@ -168,7 +168,8 @@ def _json(struct: type[msgspec.Struct]) -> Json:
 
 
 def _parameter(described: Mapping[str, Any]) -> Json:
-    return {**described, "example": ID} if described["in"] == "path" else dict(described)
+    example = DEAD_LETTER_ID if described["name"] == "dead_letter_id" else ID
+    return {**described, "example": example} if described["in"] == "path" else dict(described)
 
 
 def _for_readers(docstring: str) -> str:

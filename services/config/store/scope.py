@@ -143,6 +143,10 @@ class Scope:
         await self._announce(told, tell)
         await self._record("changed", before, after)
 
+    async def note(self, action: str, subject: Audited) -> None:
+        """Tell the audit log what is done with something that is stored elsewhere."""
+        await self._record(action, None, subject)
+
     async def is_waiting(self, definition: Definition) -> bool:
         """Whether what the other services shall know of it is still in the outbox."""
         keys = [messages.definition_key(message).decode() for message in messages_of(self.workspace, definition)]

@@ -9,8 +9,12 @@ import msgspec
 import pytest
 from playwright.async_api import Dialog, expect
 
+from deploy.local.stack import Stack
+from libs.messages import IntegrationRef, Source, ascii_json
 from tests.e2e.author import Author
 from tests.e2e.console.screen import Open, answered
+from tests.integration.dead_letters.operators import bury, letter
+from tests.integration.pipeline import Sent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,7 +46,17 @@ async def sampled(author: Author, sender: httpx.AsyncClient, name: str, raw: byt
     return integration.id
 
 
-async def pages(author: Author, sender: httpx.AsyncClient, unique: str) -> Mapping[str, str]:
+async def dead_letter(author: Author, kafka: str, integration: str) -> str:
+    """Where one is, of a request that is full of long words."""
+    workspace = (await author.http.get("/me")).json()["workspace"]["id"]
+    source = Source(workspace=workspace, integration=IntegrationRef(id=integration, name="long" * 40, version=1))
+    headers = [("inlet-source", ascii_json(source)), ("inlet-headers", b"long" * 100)]
+    await bury(kafka, [letter(Sent(key=b"k", value=b"long" * 100, headers=headers, partition=0), "long-" * 20)])
+    found = await author.http.get("/dead-letters", params={"integrationId": integration})
+    return f"/dead-letters/{found.json()['items'][0]['id']}"
+
+
+async def pages(author: Author, sender: httpx.AsyncClient, kafka: str, unique: str) -> Mapping[str, str]:
     """Where each page is, with something on it."""
     key = await made(author, "/api-keys", {"name": unique, "allowedIps": ["203.0.113.0/24"]})
     user = await made(author, "/users", {"email": f"{unique}@example.com", "role": "author"})
@@ -50,6 +64,7 @@ async def pages(author: Author, sender: httpx.AsyncClient, unique: str) -> Mappi
     meta = await made(author, "/integrations", {"name": f"{unique} {'long' * 40}", "icon": "💬", "auth": secrets})
     integration = await sampled(author, sender, unique)
     event = await made(author, "/business-events", {"name": unique, "integrationId": integration, "where": WHERE})
+    letter_ = await dead_letter(author, kafka, integration)
     return {
         "the list": "/incoming",
         "nothing found": "/incoming?q=nothing+has+this+name",
@@ -73,6 +88,12 @@ async def pages(author: Author, sender: httpx.AsyncClient, unique: str) -> Mappi
         "the users": "/users",
         "a user": f"/users/{user}",
         "the audit log": "/audit-log",
+        "the dead letters": "/dead-letters",
+        "no dead letters": f"/dead-letters?integrationId={integration}&since=2026-01-31T10:30",
+        "a dead letter": letter_,
+        "what was sent": f"{letter_}?body=on",
+        "a replay": f"/dead-letters/replay?integrationId={integration}",
+        "a discard": f"/dead-letters/discard?integrationId={integration}&until=2026-01-31T10:30",
         "the workspace": "/workspace",
         "the account": "/account",
         "the way in": "/sign-in",
@@ -81,13 +102,13 @@ async def pages(author: Author, sender: httpx.AsyncClient, unique: str) -> Mappi
 
 
 async def test_every_page_is_for_everybody_on_every_screen(
-    opened: Open, author: Author, sender: httpx.AsyncClient, unique: str
+    opened: Open, author: Author, sender: httpx.AsyncClient, stack: Stack, unique: str
 ) -> None:
     """In light and in dark, wide and narrow, with every section open; a fault names its page."""
     found: dict[str, list[str]] = {}
     async with opened(color_scheme="light", viewport={"width": 1440, "height": 900}) as screen:
         page = screen.page
-        for name, path in (await pages(author, sender, unique)).items():
+        for name, path in (await pages(author, sender, stack.kafka.address, unique)).items():
             await page.set_viewport_size({"width": 1440, "height": 900})
             await page.emulate_media(color_scheme="light")
             await page.goto(path)

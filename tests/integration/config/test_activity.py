@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from libs import topics
 from libs.activity import Input, Repetition, Report
-from libs.claims import Position
+from libs.messages import Position
 from services.config.accounts import Accounts
 from services.config.activity import Activity, Summary
 from services.config.entries import gather

@@ -12,13 +12,13 @@ from aiokafka import AIOKafkaProducer
 
 from libs import topics
 from libs.activity import Dead, Dropped, Input, Matched, PipelineReport, Pointer, Repetition
-from libs.claims import Position
 from libs.deduplication import Hasher
 from libs.identifiers import new_event_id, part_id, trigger_id
 from libs.messages import (
     BusinessEventRef,
     Event,
     IntegrationRef,
+    Position,
     Source,
     Trigger,
     ascii_json,

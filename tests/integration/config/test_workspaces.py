@@ -49,7 +49,7 @@ async def everything_of(plane: ControlPlane) -> dict[str, str]:
 def routes_with_an_id(plane: ControlPlane) -> set[tuple[str, str]]:
     """Method and path of every route of the API that names something, with the name in braces.
 
-    Without that of events, which are in Kafka: see `test_explanations`.
+    Without those of events and dead letters, which are in Kafka: see `test_explanations`, `test_dead_letters`.
     """
     return {
         (method, route.path_format)
@@ -57,7 +57,7 @@ def routes_with_an_id(plane: ControlPlane) -> set[tuple[str, str]]:
         if isinstance(route, HTTPRoute)
         and "{" in route.path_format
         and route.path.startswith("/api/")
-        and not route.path.startswith("/api/v1/events")
+        and not route.path.startswith(("/api/v1/events", "/api/v1/dead-letters"))
         for method in route.methods - {"OPTIONS"}
     }
 

@@ -13,9 +13,8 @@ from aiokafka.structs import ConsumerRecord
 
 from deploy.local.process import Process
 from libs import topics
-from libs.claims import Position
 from libs.identifiers import new_event_id
-from libs.messages import IntegrationRef, Source, ascii_json, encode_metadata
+from libs.messages import IntegrationRef, Position, Source, ascii_json, encode_metadata
 from services.ingress.acceptance import Record
 from services.ingress.connection import BATCH_BYTES, Connection
 from services.ingress.producer import BatchProducer, partition_of

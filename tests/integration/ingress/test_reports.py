@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from libs import topics
 from libs.activity import IngressReport, Input, Rejection, Repetition, decode_report
-from libs.claims import Position
-from libs.messages import EVENT_ID, Deduplication
+from libs.messages import EVENT_ID, Deduplication, Position
 from tests.consuming import read_all
 from tests.eventually import eventually
 from tests.integration.ingress.serving import Ingress, an_integration, drafted, serving

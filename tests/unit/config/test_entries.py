@@ -23,7 +23,7 @@ from libs.activity import (
     Repetition,
     Report,
 )
-from libs.claims import Position
+from libs.messages import Position
 from services.config.entries import BUCKET_S, Counts, Entry, Place, bucket_of, gather
 
 ONE, OTHER = str(uuid4()), str(uuid4())

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from libs.exactly_once.breaker import DEAD_LETTERS_AT_LEAST, WINDOW_RECORDS, Breaker, failures
 from libs.exactly_once.outcomes import TOO_COSTLY, TOO_LARGE, DeadLetter
+from libs.replays import REPLAY_OF
+from tests.unit.exactly_once.records import MemoryRecord
 
 
 def test_nineteen_dead_letters_in_a_row_do_not_stop_a_service() -> None:
@@ -40,8 +42,15 @@ def test_what_left_the_window_counts_no_more() -> None:
 
 @pytest.mark.parametrize("blameless", [TOO_LARGE, TOO_COSTLY])
 def test_what_any_sender_can_bring_about_says_nothing_about_a_service(blameless: DeadLetter) -> None:
-    assert failures([[], blameless, DeadLetter("malformed-event")]) == [False, True]
-    assert not Breaker().trips(failures([blameless] * 100))
+    records = [MemoryRecord()] * 100
+    assert failures(records, [[], blameless, DeadLetter("malformed-event")]) == [False, True]
+    assert not Breaker().trips(failures(records, [blameless] * 100))
+
+
+def test_replays_that_fail_again_do_not_stop_a_service() -> None:
+    replay = MemoryRecord(headers=[(REPLAY_OF, b"inlet.requests/3/17")])
+    dead = DeadLetter("malformed-event")
+    assert failures([replay, MemoryRecord(), replay], [dead, dead, []]) == [True]
 
 
 @given(st.lists(st.booleans(), max_size=300), st.integers(0, 300))

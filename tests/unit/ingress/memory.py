@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from libs.claims import WINDOW, Answer, ClaimsUnavailableError, Position
+from libs.claims import WINDOW, Answer, ClaimsUnavailableError, Replayed
+from libs.messages import Position
 from services.ingress.acceptance import Record
 
 
@@ -35,7 +36,7 @@ class MemoryClaims:
             return Answer.DUPLICATE
         return Answer.GRANTED if owner == position else Answer.GRANTED_ELSEWHERE
 
-    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+    async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
         return [self._resolve(key, position) for key, position in records]
 
     async def owners(self, keys: Sequence[str]) -> list[Position | None]:
@@ -46,7 +47,11 @@ class MemoryClaims:
     async def ping(self) -> None:
         self._called()
 
-    def _resolve(self, key: str, position: Position) -> bool:
+    def _resolve(self, key: str, position: Position | Replayed) -> bool:
+        if isinstance(position, Replayed):
+            granted, owner = self._get(key) or (False, position.origin)
+            self._put(key, owner, granted=granted)
+            return owner == position.origin
         granted, owner = self._get(key) or (False, position)
         is_later = owner.partition == position.partition and owner.offset < position.offset
         self._put(key, owner if is_later else position, granted=granted)

@@ -6,9 +6,8 @@ import re
 import msgspec
 import pytest
 
-from libs.claims import Position
 from libs.identifiers import new_event_id
-from libs.messages import Auth, Batch, Deduplication, Integration, NoAuth, decode_metadata
+from libs.messages import Auth, Batch, Deduplication, Integration, NoAuth, Position, decode_metadata
 from services.ingress import answers
 from services.ingress.acceptance import Acceptance
 from services.ingress.answers import HttpAnswer

@@ -6,8 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import asdict
 
-from libs.claims import Position
-from libs.messages import EVENT_ID, Auth, Capture, Deduplication, DraftIntegration, Integration, NoAuth, RateLimit
+from libs.messages import (
+    EVENT_ID,
+    Auth,
+    Capture,
+    Deduplication,
+    DraftIntegration,
+    Integration,
+    NoAuth,
+    Position,
+    RateLimit,
+)
 from services.ingress.acceptance import Record
 from services.ingress.tally import Taken
 from tests.unit.ingress.asgi import GONE, Message, chunk

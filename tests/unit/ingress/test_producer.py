@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs import topics
-from libs.claims import Position
+from libs.messages import Position
 from services.ingress.acceptance import Record
 from services.ingress.connection import Connection
 from services.ingress.producer import BatchProducer, partition_of

@@ -3,8 +3,8 @@
 import asyncio
 
 from libs.activity import IngressReport, Rejection, Repetition, decode_report
-from libs.claims import Position
 from libs.deduplication import Hasher
+from libs.messages import Position
 from services.ingress.acceptance import Record
 from services.ingress.reports import Reports
 from services.ingress.tally import Tallies, Tally

@@ -19,8 +19,8 @@ from libs.activity import (
     inputs_of,
     shortened,
 )
-from libs.claims import Position
 from libs.deduplication import Hasher
+from libs.messages import Position
 
 AT = "2026-01-31T09:15:30.123456Z"
 

@@ -2,13 +2,14 @@
 
 The world: senders that repeat a request until they have an answer; an ingress that may die before any step; a broker
 that may append a record and lose the acknowledgement; a normalizer that may die, or be replaced while its old self
-still runs (a zombie, whose transaction the broker fences); a store that may lose the key, fall back to a snapshot, or
-get the key back from the events; and the end of the window, after which the same request is a new event.
+still runs (a zombie, whose transaction the broker fences); records that become dead letters, and an operator who
+replays each of them once, at any time after that; a store that may lose the key, fall back to a snapshot, or get the
+key back from the events; and the end of the window, after which the same request is a new event.
 
 The window is far longer than anything under way: it ends while no answer is awaited and no record unread.
 
 `explore` walks all of it breadth first, so the trace of a violation is a shortest one. The protocol is a value with
-three rules, in the words of ``libs.claims``; the tests run the product's rules and the ones that were rejected.
+five rules, in the words of ``libs.claims``; the tests run the product's rules and the ones that were rejected.
 """
 
 from collections import deque
@@ -21,6 +22,13 @@ class Key(NamedTuple):
 
     granted: bool
     owner: int
+
+
+class Record(NamedTuple):
+    """A record on the log: one that can be read or not, or the replay of the dead letter at an offset."""
+
+    readable: bool = True
+    origin: int | None = None
 
 
 class Request(NamedTuple):
@@ -50,6 +58,7 @@ class Budget(NamedTuple):
     rollbacks: int = 0
     rebuilds: int = 0
     expiries: int = 0
+    unreadable: int = 0
 
 
 class World(NamedTuple):
@@ -61,7 +70,7 @@ class World(NamedTuple):
     requests: tuple[Request, ...]
     budget: Budget
     normalizers: tuple[Normalizer, ...] = (Normalizer(1, 0),)
-    log: int = 0  # records appended; they are all alike
+    log: tuple[Record, ...] = ()  # all of one hash
     key: Key | None = None
     snapshot: tuple[Key | None] | None = None
     epoch: int = 1
@@ -83,6 +92,7 @@ class Rules(NamedTuple):
     touch: Callable[[Key | None], tuple[Key | None, int | None]]
     claim: Callable[[Key | None, int], tuple[Key | None, int]]
     resolve: Callable[[Key | None, int], tuple[Key | None, bool]]
+    replay: Callable[[Key | None, int, int], tuple[Key | None, bool]]
     restore: Callable[[Key | None], Key]
     claim_first: bool = False
     fenced: bool = True
@@ -112,12 +122,19 @@ def resolve(key: Key | None, offset: int) -> tuple[Key | None, bool]:
     return key._replace(owner=offset), True
 
 
+def replay(key: Key | None, origin: int, _offset: int) -> tuple[Key | None, bool]:
+    """RCLAIM of ``libs.claims``: drop if anybody else is the owner."""
+    if key is None:
+        return Key(granted=False, owner=origin), True
+    return key, key.owner == origin
+
+
 def restore(key: Key | None) -> Key:
     """RESTORE of ``libs.claims``, for an event that is committed: its owner is before all that can still come."""
     return Key(granted=True, owner=-1) if key is None else key
 
 
-PROTOCOL = Rules(touch, claim, resolve, restore)
+PROTOCOL = Rules(touch, claim, resolve, replay, restore)
 
 Step = tuple[str, World]
 
@@ -160,7 +177,7 @@ def _violations(world: World) -> Iterator[str]:
     if len(world.events) > 1:
         yield "two events"
     if _is_quiet(world) and not world.events:
-        if world.log > world.begin:
+        if len(world.log) > world.begin:
             yield "a durable request became no event"
         if world.promised:
             yield "a promised request became no event"
@@ -168,8 +185,14 @@ def _violations(world: World) -> Iterator[str]:
 
 def _is_quiet(world: World) -> bool:
     senders_done = all(request.at in {"answered", "gave up"} for request in world.requests)
-    normalizers_done = all(one.position == world.log and not one.batch for one in world.normalizers)
-    return senders_done and normalizers_done and world.committed == world.log
+    normalizers_done = all(one.position == len(world.log) and not one.batch for one in world.normalizers)
+    all_replayed = not any(_is_open(world, offset) for offset in range(len(world.log)))
+    return senders_done and normalizers_done and all_replayed and world.committed == len(world.log)
+
+
+def _is_open(world: World, offset: int) -> bool:
+    """Whether the record is, or will be, a dead letter that is not replayed."""
+    return not world.log[offset].readable and all(record.origin != offset for record in world.log)
 
 
 def _steps(world: World, rules: Rules) -> Iterator[Step]:
@@ -177,6 +200,9 @@ def _steps(world: World, rules: Rules) -> Iterator[Step]:
         yield from _sender_steps(world, rules, i)
     for i in range(len(world.normalizers)):
         yield from _normalizer_steps(world, rules, i)
+    for offset in range(world.committed):
+        if _is_open(world, offset):
+            yield f"the dead letter {offset} is replayed", world._replace(log=(*world.log, Record(origin=offset)))
     yield from _misfortunes(world)
     yield from _remedies(world, rules)
     if world.budget.expiries and world.key is not None and _is_idle(world):
@@ -184,7 +210,7 @@ def _steps(world: World, rules: Rules) -> Iterator[Step]:
         yield (
             "the window ends",
             world._replace(
-                key=None, snapshot=None, events=(), granted=0, promised=False, begin=world.log, budget=spent
+                key=None, snapshot=None, events=(), granted=0, promised=False, begin=len(world.log), budget=spent
             ),
         )
 
@@ -192,8 +218,8 @@ def _steps(world: World, rules: Rules) -> Iterator[Step]:
 def _is_idle(world: World) -> bool:
     """Whether nothing is under way; a sender may still have a repetition in mind."""
     senders_idle = all(request.at in {"start", "answered", "gave up"} for request in world.requests)
-    normalizers_idle = all(one.position == world.log and not one.batch for one in world.normalizers)
-    return senders_idle and normalizers_idle and world.committed == world.log
+    normalizers_idle = all(one.position == len(world.log) and not one.batch for one in world.normalizers)
+    return senders_idle and normalizers_idle and world.committed == len(world.log)
 
 
 def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
@@ -214,13 +240,13 @@ def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
             key, status = rules.touch(world.key)
             to = request._replace(at="publish") if status is None else request._replace(at="answer", status=status)
             if status is None and rules.claim_first:
-                key = Key(granted=True, owner=world.log)
+                key = Key(granted=True, owner=len(world.log))
             yield f"sender {i}: touch -> {status}", become(to, world._replace(key=key))
         case "publish":
-            appended = world._replace(log=world.log + 1)
-            to = request._replace(at="claim", offset=world.log)
-            yield f"sender {i}: appended at {world.log}", become(to, appended)
-            yield f"sender {i}: appended, acknowledgement lost, 503", become(again, appended)
+            to = request._replace(at="claim", offset=len(world.log))
+            for appended, name in _appends(world):
+                yield f"sender {i}: {name} at {to.offset}", become(to, appended)
+                yield f"sender {i}: {name}, acknowledgement lost, 503", become(again, appended)
             yield f"sender {i}: not appended, 503", become(again)
         case "claim":
             key, status = (world.key, 200) if rules.claim_first else rules.claim(world.key, request.offset)
@@ -230,9 +256,16 @@ def _sender_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
             told = world._replace(
                 granted=world.granted + (request.status == 200),
                 promised=True,
-                empty_promises=world.empty_promises + (world.log == world.begin),
+                empty_promises=world.empty_promises + (len(world.log) == world.begin),
             )
             yield f"sender {i}: {request.status}", become(request._replace(at="answered"), told)
+
+
+def _appends(world: World) -> Iterator[tuple[World, str]]:
+    yield world._replace(log=(*world.log, Record())), "appended"
+    if world.budget.unreadable:
+        spent = world.budget._replace(unreadable=world.budget.unreadable - 1)
+        yield world._replace(log=(*world.log, Record(readable=False)), budget=spent), "appended, but unreadable"
 
 
 def _normalizer_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
@@ -241,8 +274,12 @@ def _normalizer_steps(world: World, rules: Rules, i: int) -> Iterator[Step]:
     def become(*changed: Normalizer, after: World = world) -> World:
         return after._replace(normalizers=(*after.normalizers[:i], *changed, *after.normalizers[i + 1 :]))
 
-    if one.position < world.log and len(one.batch) < 2:
-        key, emit = rules.resolve(world.key, one.position)
+    if one.position < len(world.log) and len(one.batch) < 2:
+        record = world.log[one.position]
+        if record.origin is not None:
+            key, emit = rules.replay(world.key, record.origin, one.position)
+        else:
+            key, emit = rules.resolve(world.key, one.position) if record.readable else (world.key, False)
         to = one._replace(position=one.position + 1, batch=(*one.batch, (one.position, emit)))
         yield (
             f"normalizer {one.epoch}: {'emit' if emit else 'drop'} {one.position}",

@@ -7,10 +7,12 @@ from tests.unit.model.deduplication import (
     Budget,
     Key,
     Normalizer,
+    Record,
     Request,
     World,
     explore,
     explore_from,
+    resolve,
     restore,
 )
 
@@ -28,6 +30,51 @@ LOST = {"a durable request became no event", "a promised request became no event
 )
 def test_nothing_is_lost_doubled_or_promised_in_vain(budget: Budget) -> None:
     assert explore(PROTOCOL, budget) == {}
+
+
+REPLACED = Budget(ingress_crashes=0, normalizer_crashes=1, zombies=1, unreadable=1)
+
+
+@pytest.mark.parametrize(
+    ("budget", "attempts"),
+    [
+        (REPLACED, 1),
+        (Budget(ingress_crashes=1, normalizer_crashes=0, zombies=0, unreadable=2), 1),
+        (Budget(ingress_crashes=0, normalizer_crashes=1, zombies=0, unreadable=1), 2),
+    ],
+    ids=str,
+)
+def test_a_hash_whose_records_were_dead_letters_has_one_event_once_they_are_replayed(
+    budget: Budget, attempts: int
+) -> None:
+    assert explore(PROTOCOL, budget, attempts=attempts) == {}
+
+
+def test_a_replay_that_is_resolved_where_it_is_now_is_taken_for_a_duplicate_of_itself() -> None:
+    where_it_is = PROTOCOL._replace(replay=lambda key, _, offset: resolve(key, offset))
+    assert explore(where_it_is, Budget(0, 0, 0, unreadable=1)).keys() == LOST
+
+
+def test_a_replay_that_is_resolved_like_its_original_comes_beside_the_request_that_was_repeated() -> None:
+    like_its_original = PROTOCOL._replace(replay=lambda key, origin, _: resolve(key, origin))
+    assert explore(like_its_original, Budget(0, 0, 0, unreadable=1)).keys() == {"two events"}
+
+
+def test_a_replay_that_takes_the_hash_to_where_it_is_now_can_lose_it_to_a_zombie() -> None:
+    def take_along(key: Key | None, origin: int, offset: int) -> tuple[Key | None, bool]:
+        if key is not None and key.owner == origin:
+            return key._replace(owner=offset), True
+        return resolve(key, offset)
+
+    assert explore(PROTOCOL._replace(replay=take_along), REPLACED, attempts=1).keys() == LOST
+
+
+def test_a_key_that_is_lost_while_an_equal_request_is_being_claimed_can_cost_the_replay() -> None:
+    """The limit of it: the late claim of a record that was dropped for the dead letter looks like that of an event."""
+    lost = explore(PROTOCOL, Budget(0, 0, 0, key_losses=1, unreadable=1), attempts=1)
+    assert lost.keys() == LOST | {"two 200", "two events"}
+    steps = lost["a durable request became no event"]
+    assert steps.index("the key is lost") < steps.index("sender 1: claim -> 200") < steps.index("normalizer 1: drop 2")
 
 
 def test_three_senders_at_once_get_one_200_and_one_event() -> None:
@@ -56,7 +103,7 @@ def test_a_key_that_was_restored_from_its_event_costs_nothing(budget: Budget) ->
                 requests=(Request("start", 2),) * 2,
                 budget=budget,
                 normalizers=(Normalizer(epoch=1, position=1),),
-                log=1,
+                log=(Record(),),
                 committed=1,
                 events=(0,),
                 granted=1,
@@ -69,7 +116,9 @@ def test_a_key_that_was_restored_from_its_event_costs_nothing(budget: Budget) ->
     )
 
 
-@pytest.mark.parametrize("budget", [Budget(0, 1, 0, 1, 0, 1), Budget(1, 0, 0, 1, 0, 1)], ids=str)
+@pytest.mark.parametrize(
+    "budget", [Budget(0, 1, 0, key_losses=1, rebuilds=1), Budget(1, 0, 0, key_losses=1, rebuilds=1)], ids=str
+)
 def test_restoring_the_key_at_any_time_loses_nothing(budget: Budget) -> None:
     assert explore(PROTOCOL, budget).keys() <= {"two 200", "two events"}
 

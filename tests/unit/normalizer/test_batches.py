@@ -7,10 +7,10 @@ import msgspec
 from hypothesis import given
 
 from libs.batches import PARTS_LIMIT_BYTES, exceed_limit
-from libs.claims import Position
+from libs.claims import Replayed
 from libs.deduplication import Hasher
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Decider, Decision
-from libs.messages import Batch, Event
+from libs.messages import Batch, Event, Position
 from services.normalizer.handlers import Normalizer
 from services.normalizer.normalize import UNREADABLE_METADATA, CleanEvent, hasher_of, normalize
 from tests.unit.exactly_once.records import MemoryRecord
@@ -155,9 +155,9 @@ class Counting(MemoryClaims):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[Position] = []
+        self.asked: list[Position | Replayed] = []
 
-    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+    async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
         self.asked += [position for _, position in records]
         return await super().resolve(records)
 

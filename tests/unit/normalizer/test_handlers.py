@@ -3,8 +3,9 @@ from collections.abc import Sequence
 import pytest
 
 from libs.activity import Dead, Dropped
-from libs.claims import ClaimsUnavailableError, Position
+from libs.claims import ClaimsUnavailableError, Replayed
 from libs.exactly_once.outcomes import Decider, Decision, Ended
+from libs.messages import Position
 from services.normalizer.handlers import Normalizer
 from services.normalizer.normalize import NOT_AN_OBJECT
 from tests.unit.exactly_once.records import MemoryRecord
@@ -52,7 +53,7 @@ async def test_a_request_that_is_a_dead_letter_claims_nothing() -> None:
 
 
 class _NoClaims(MemoryClaims):
-    async def resolve(self, records: Sequence[tuple[str, Position]]) -> list[bool]:
+    async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
         raise ClaimsUnavailableError(str(len(records)))
 
 
