@@ -5,9 +5,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvloop
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 from redis.asyncio import Redis
 
 from libs.claims import Answer, ClaimsUnavailableError, Position, RedisClaims, connect
+from libs.clients import outlive_resets
 from libs.owners import RedisOwners
 from tests.chaos.proxy import Link, Weather
 from tests.eventually import eventually
@@ -16,6 +21,30 @@ from tests.eventually import eventually
 def test_a_connection_to_redis_that_was_reset_is_unavailable_once_and_then_another(redis_url: str, unique: str) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_reset_between_calls(redis_url, unique))
+
+
+def test_a_connection_to_kafka_that_was_reset_is_a_broken_one_and_then_there_is_another(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AIOKafkaConnection, "send", AIOKafkaConnection.send)  # put back at the end
+    outlive_resets()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_reset_before_a_write(kafka))
+
+
+async def _reset_before_a_write(bootstrap: str) -> None:
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        [node] = [broker.nodeId for broker in client.cluster.brokers()]
+        connection = await client._get_conn(node)
+        connection._writer.transport.abort()
+        await asyncio.sleep(0)  # the transport has closed, and whoever reads from it has not been told
+        with pytest.raises(KafkaConnectionError):
+            connection.send(MetadataRequest([]))
+        assert (await client.send(node, MetadataRequest([]))).brokers
+    finally:
+        await client.close()
 
 
 async def _reset_between_calls(redis_url: str, unique: str) -> None:
