@@ -13,7 +13,7 @@ from tests.chaos.endpoints import Endpoint
 from tests.chaos.history import Attempt, History, Kind, Message
 from tests.chaos.sender import Answer, Connection
 
-_SENDERS: Final = 24
+_SENDERS: Final = 96
 _STEADY_PER_S: Final = 150.0
 _STORM_PER_S: Final = 400.0
 _AGAIN_S: Final = 0.4

@@ -117,9 +117,13 @@ class _Ledger:
                 yield _of(event, Breach.DOUBLED, "there are several events with this id")
 
     def attempts(self) -> Iterator[Finding]:
-        """A request that equals no other: after a 200 one event, and never two."""
+        """A request that equals no other: after a 200 one event, and never two. Any other is taken in the end."""
         for message in self._history.messages:
             kind = self._history.kinds[message.integration]
+            last = message.attempts[-1]
+            if kind is not Kind.PLAIN and last.is_open:
+                text = f"not taken, though repeated {len(message.attempts)} times"
+                yield Finding(breach=Breach.SUPPRESSED, injection=message.injection, text=text, attempts=(last.id,))
             for attempt in message.attempts:
                 if breach := _refused(kind, attempt) or (kind is Kind.PLAIN and self._plain(attempt)):
                     yield Finding(breach=breach[0], injection=message.injection, text=breach[1], attempts=(attempt.id,))

@@ -118,6 +118,13 @@ def test_a_group_of_which_every_answer_is_204_is_falsely_suppressed() -> None:
     assert ledger.breaches() == [Breach.SUPPRESSED]
 
 
+def test_a_request_that_is_never_taken_is_falsely_suppressed() -> None:
+    for kind, found in ((Kind.REJECT, [Breach.SUPPRESSED]), (Kind.PARTS, [Breach.SUPPRESSED]), (Kind.PLAIN, [])):
+        ledger = Ledger()
+        ledger.send(kind, "g", 503, NO_ANSWER)
+        assert ledger.breaches() == found, kind
+
+
 def test_a_good_request_that_is_refused_is_falsely_suppressed() -> None:
     for kind, status in ((Kind.PLAIN, 204), (Kind.PARTS, 204), (Kind.REJECT, 404), (Kind.ACCEPT, 401)):
         ledger = Ledger()
