@@ -8,7 +8,7 @@ SERVICES := ingress normalizer trigger config
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url $(UPGRADE)
 
-.PHONY: help run test check fix bench clean lock
+.PHONY: help run test chaos check fix bench clean lock
 
 help: ## Show the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -19,6 +19,9 @@ run: $(VENV)/local ## Run the whole product on this machine, until Ctrl-C
 
 test: $(VENV)/dev ## Run every test, some ten minutes; ARGS goes to pytest
 	@$(BIN)/pytest $(ARGS)
+
+chaos: $(VENV)/dev ## Break everything under load and compare what was said with what is there; SEED, COUNT=200, REPORT
+	@$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(COUNT:%=--count %) $(REPORT:%=--report %)
 
 check: $(VENV)/dev ## Lint, formatting, types, and who may import whom
 	$(BIN)/ruff check

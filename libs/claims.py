@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 WINDOW: Final = timedelta(days=7)
 _KEYS_PER_CALL: Final = 512
 
+# What the client raises when Redis does not answer. uvloop answers a write to a connection that was reset a moment ago
+# with a RuntimeError, where asyncio's own loop raises a ConnectionResetError later.
+FAILURES: Final = (RedisError, OSError, RuntimeError)
+
 
 def name_of(key: str) -> str:
     """The name under which the claim of a hash is stored."""
@@ -240,7 +244,7 @@ class RedisClaims:
     async def ping(self) -> None:
         try:
             await self._redis.ping()
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise ClaimsUnavailableError(str(error)) from error
 
     async def run(self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[str]) -> list[int]:
@@ -248,7 +252,7 @@ class RedisClaims:
         names = [name_of(key) for key in keys]
         try:
             answers: list[int] = await script(keys=names, args=[self._window_ms, *arguments])
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             self._note(answered=False)
             raise ClaimsUnavailableError(str(error)) from error
         self._note(answered=True)

@@ -1,10 +1,32 @@
-"""Kafka clients, started whole or not at all, and stopped so that nobody misses a cancellation."""
+"""Kafka clients: started whole or not at all, stopped so that nobody misses a cancellation, and resets outlived."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError
+
 _FINISH_LIMIT_S: Final = 2.0
+
+
+def outlive_resets() -> None:
+    """Let aiokafka's clients of this process outlive connections that are reset, on uvloop too.
+
+    To a write before anybody has noticed the reset uvloop answers with a RuntimeError, which aiokafka does not expect
+    (aio-libs/aiokafka#1038): the task that fetches, sends or keeps up the membership ends, mostly in silence.
+    """
+    send = AIOKafkaConnection.send
+
+    def send_or_fail(connection: AIOKafkaConnection, *arguments: object, **named: object) -> object:
+        try:
+            answer: object = send(connection, *arguments, **named)
+        except RuntimeError as error:
+            connection.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(str(error)) from error
+        return answer
+
+    AIOKafkaConnection.send = send_or_fail
 
 
 async def start_whole(

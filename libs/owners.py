@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from libs.claims import ClaimsUnavailableError, name_of
+from libs.claims import FAILURES, ClaimsUnavailableError, name_of
 from libs.messages import Position
 
 
@@ -34,7 +33,7 @@ class RedisOwners:
                 for key in keys:
                     pipeline.get(name_of(key))
                 return [_position(value) for value in await pipeline.execute()]
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise ClaimsUnavailableError(str(error)) from error
 
 

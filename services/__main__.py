@@ -13,6 +13,7 @@ import uvicorn
 from msgspec import Struct
 
 from libs import settings, telemetry, topics
+from libs.clients import outlive_resets
 from libs.lifecycle import Lifecycle
 
 log = logging.getLogger("services")
@@ -82,6 +83,7 @@ def serve(name: str) -> int:
     telemetry.configure_logging(chosen.log_format)
     service = module.build(chosen)
     log.info("%s serves http://%s:%d", name, chosen.host, chosen.port)
+    outlive_resets()
     # The server stops gracefully at these and then raises them again, which would replace the exit code.
     signal.signal(signal.SIGTERM, _ignore)
     signal.signal(signal.SIGINT, _ignore)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -43,10 +43,11 @@ NODE_SETTINGS: Final = {
 }
 
 
-async def kafka_process(state: Path, port: int) -> Process:
+async def kafka_process(state: Path, port: int, ways: Mapping[int, str] | None = None) -> Process:
     """A Kafka that keeps its data in ``state/kafka``; fetched and formatted, not started.
 
-    Its address is the bootstrap server.
+    Its address is the bootstrap server. `ways` are further ports to listen on, each with the ``host:port`` at which
+    clients that come in there are told to find the broker: a proxy of theirs, or a forwarded port.
 
     Raises:
         OSError: a jar cannot be had, or is not the one that was locked.
@@ -62,7 +63,7 @@ async def kafka_process(state: Path, port: int) -> Process:
         "-cp",
         os.pathsep.join(map(str, jars)),
     )
-    properties = _write_properties(state / "kafka", port)
+    properties = _write_properties(state / "kafka", port, ways or {})
     if not (state / "kafka" / "data" / "meta.properties").exists():
         await _format(java, properties)
     address = f"{LOOPBACK}:{port}"
@@ -88,19 +89,27 @@ async def kafka_server(state: Path, port: int | None = None) -> AsyncIterator[Pr
         await process.stop()
 
 
-def _write_properties(folder: Path, port: int) -> Path:
-    broker, controller = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{free_port(INTERNAL)}"
+def _write_properties(folder: Path, port: int, ways: Mapping[int, str]) -> Path:
+    controller = f"{LOOPBACK}:{free_port(INTERNAL)}"
+    listeners = {"PLAINTEXT": f"{LOOPBACK}:{port}"} | {f"WAY_{way}": f"{LOOPBACK}:{way}" for way in ways}
+    advertised = listeners | {f"WAY_{way}": address for way, address in ways.items()}
     settings = {
         **NODE_SETTINGS,
         "log.dirs": str(folder.resolve() / "data"),
-        "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{broker}",
+        "listeners": _listed(listeners | {"CONTROLLER": controller}, "://"),
+        "advertised.listeners": _listed(advertised, "://"),
+        "listener.security.protocol.map": _listed(dict.fromkeys([*listeners, "CONTROLLER"], "PLAINTEXT"), ":"),
+        "inter.broker.listener.name": "PLAINTEXT",
         "controller.quorum.voters": f"1@{controller}",
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder.resolve() / "server.properties"
     path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     return path
+
+
+def _listed(values: Mapping[str, str], between: str) -> str:
+    return ",".join(f"{name}{between}{value}" for name, value in values.items())
 
 
 async def _format(java: tuple[str, ...], properties: Path) -> None:

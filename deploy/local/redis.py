@@ -13,10 +13,11 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, Program
 
 
-def redis_process(state: Path, port: int) -> Process:
+def redis_process(state: Path, port: int, *, fsync: str = "everysec") -> Process:
     """A Redis that keeps its data in ``state/redis``; not started. Its address is a URL.
 
-    Claims survive a restart (append-only file, at most a second lost) and are never evicted for memory.
+    Claims survive a restart (append-only file; a second lost at most, and nothing if `fsync` is "always") and are
+    never evicted for memory.
     """
     data = state / "redis"
     data.mkdir(parents=True, exist_ok=True)
@@ -26,7 +27,7 @@ def redis_process(state: Path, port: int) -> Process:
         "port": str(port),
         "dir": str(data.resolve()),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": fsync,
         "save": "",
         "maxmemory-policy": "noeviction",
     }
