@@ -18,7 +18,7 @@ run: $(VENV)/local ## Run the whole product on this machine, until Ctrl-C
 	@exec $(BIN)/python -m deploy.local
 
 test: $(VENV)/dev ## Run every test, some ten minutes; ARGS goes to pytest
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 chaos: $(VENV)/dev ## Break everything under load and compare what was said with what is there; SEED, COUNT=200, REPORT
 	@$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(COUNT:%=--count %) $(REPORT:%=--report %)

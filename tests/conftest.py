@@ -1,4 +1,4 @@
-"""Infrastructure for the tests: one Kafka, Redis and PostgreSQL for the session, and private ones to break.
+"""Infrastructure for the tests: one Kafka, Redis and PostgreSQL for each process of tests, and private ones to break.
 
 With a Docker engine the shared ones are containers, without one the same local processes as ``make run``.
 """
@@ -28,7 +28,8 @@ from deploy.local.postgres import SETTINGS, SUPERUSER, postgres_answers, postgre
 from deploy.local.process import Process, ProcessFailedError
 from deploy.local.redis import redis_answers, redis_server
 
-COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
+TESTS = Path(__file__).parent
+COMPOSE = TESTS.parent / "docker-compose.yml"
 
 T = TypeVar("T")
 
@@ -47,6 +48,13 @@ def pytest_runtest_makereport() -> Generator[None, T, T]:
         return (yield)
     finally:
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes, see ``make test``, one runs all that use the whole product, and each file is for one."""
+    for item in items:
+        folder, *_, file = item.path.relative_to(TESTS).parts
+        item.add_marker(pytest.mark.xdist_group("e2e" if folder == "e2e" else f"{folder}/{file}"))
 
 
 @pytest.fixture
@@ -130,13 +138,13 @@ async def address_of(server: AbstractAsyncContextManager[Process]) -> AsyncItera
 
 
 @asynccontextmanager
-async def database_on(server: str, name: str) -> AsyncIterator[str]:
+async def database_on(server: str, name: str, template: str = "template1") -> AsyncIterator[str]:
     """The URL of a new database for its owner, who may do nothing else there.
 
     At the end it is dropped, which fails if a connection to it was left open.
     """
     async with postgres_session(server) as session:
-        await session.execute(text(f"CREATE DATABASE {name} OWNER {OWNER}"))
+        await session.execute(text(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}"))
     try:
         yield make_url(server).set(username=OWNER, database=name).render_as_string()
     finally:

@@ -20,6 +20,7 @@ EMAIL = "admin@example.com"
 PASSWORD = "correct horse battery"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 DATABASE_URL = "database.url"
+SQLITE_FILE = "inlet.db"
 EVERYTHING: dict[str, object] = {}
 
 
@@ -31,7 +32,7 @@ def settings(folder: Path, kafka: str | None = None) -> Settings:
     noted = folder / DATABASE_URL
     return Settings(
         kafka=kafka or f"{LOOPBACK}:{free_port()}",
-        database=noted.read_text() if noted.exists() else f"sqlite:///{folder / 'inlet.db'}",
+        database=noted.read_text() if noted.exists() else f"sqlite:///{folder / SQLITE_FILE}",
         ingress_url="https://hooks.example.com/",
         master_key=MASTER_KEY,
         admin_email=EMAIL,
@@ -52,11 +53,20 @@ class ControlPlane:
         assert response.status_code == status, response.text
         return response.json() if response.content else None
 
+    @property
+    def token(self) -> str:
+        """The token of the session."""
+        return self.client.headers["authorization"].removeprefix("Bearer ")
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self.client.headers["authorization"] = f"Bearer {token}"
+
     async def log_in(self, email: str) -> None:
         """Use a new session of this user from now on, by its token."""
         login = {"email": email, "password": PASSWORD}
         answer = await self.call("POST", "/api/v1/session", login, status=201)
-        self.client.headers["authorization"] = f"Bearer {answer['token']}"
+        self.token = answer["token"]
         self.client.cookies.clear()
 
     def routes(self, integration_id: str, event_id: str, **others: str) -> set[tuple[str, str]]:
@@ -82,14 +92,17 @@ class ControlPlane:
 
 @asynccontextmanager
 async def serving(
-    chosen: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    chosen: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC), token: str | None = None
 ) -> AsyncIterator[ControlPlane]:
-    """The control plane with these settings, started and at the end stopped."""
+    """The control plane with these settings, started and at the end stopped; with a new session, or that of `token`."""
     app = cast("Litestar", build(chosen, now).app)
     transport = httpx.ASGITransport(app=cast("Any", app), raise_app_exceptions=False)
     async with living(app), httpx.AsyncClient(transport=transport, base_url="http://config") as client:
         plane = ControlPlane(app, client)
-        await plane.log_in(EMAIL)
+        if token is None:
+            await plane.log_in(EMAIL)
+        else:
+            plane.token = token
         yield plane
 
 

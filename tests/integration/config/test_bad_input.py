@@ -150,5 +150,5 @@ async def test_what_does_not_exist_is_answered_in_the_same_shape(
 async def test_the_description_of_the_api_names_every_route_with_a_summary(plane: ControlPlane) -> None:
     description = await plane.call("GET", "/schema")
     operations = [operation for path in description["paths"].values() for operation in path.values()]
-    assert len(operations) == 45
+    assert len(operations) == 49
     assert all(operation["summary"] for operation in operations)

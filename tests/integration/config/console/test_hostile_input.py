@@ -96,6 +96,11 @@ INTENTS = [
 ]
 
 
+def without_kafka(path: str) -> set[int]:
+    """What else is answered while Kafka is away, as it is here, by pages that are read from it."""
+    return {503} if path.startswith("/dead-letters") else set()
+
+
 async def test_no_field_of_any_form_makes_an_error_of_ours(admin: Browser, plane: ControlPlane) -> None:
     """Every route with every value in every field; things are made anew, because some of them delete or revoke."""
     user_id = await make_user(plane)
@@ -114,7 +119,8 @@ async def test_no_field_of_any_form_makes_an_error_of_ours(admin: Browser, plane
             for fields in (dict.fromkeys(NAMES, value), {**dict.fromkeys(NAMES, value), **rows}):
                 given = {**fields, "csrf": mark, "integrationId": integration_id if fields is rows else value}
                 answer = await admin.client.post(there, data=given, follow_redirects=False)
-                assert answer.status_code in {200, 303, 400, 404, 409, 412, 428}, (there, value, answer.text)
+                refusals = {400, 404, 409, 412, 428} | without_kafka(path)
+                assert answer.status_code in {200, 303} | refusals, (there, value, answer.text)
 
 
 async def test_no_part_of_an_address_makes_an_error_of_ours(admin: Browser, plane: ControlPlane) -> None:
@@ -123,7 +129,7 @@ async def test_no_part_of_an_address_makes_an_error_of_ours(admin: Browser, plan
     for path in [*pages, "/incoming/%00", "/incoming/x", "/%ff", "/incoming/../../etc"]:
         for value in ("", "%00", "%ff", "x" * 2000, "%ed%a0%80", "-1", SOME_ID, "'", "01a20c53"):
             answer = await admin.client.get(f"{path}?{'&'.join(f'{name}={value}' for name in names)}")
-            assert answer.status_code in {200, 303, 400, 404}, (path, value)
+            assert answer.status_code in {200, 303, 400, 404} | without_kafka(path), (path, value)
 
 
 async def test_a_form_that_is_too_much_is_refused_before_it_is_work(admin: Browser, plane: ControlPlane) -> None:

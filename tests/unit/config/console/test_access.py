@@ -49,6 +49,6 @@ def test_a_form_is_of_the_session_that_it_was_made_for() -> None:
     assert _is_of("session", other)
 
 
-@pytest.mark.parametrize("given_", ["", ".", "x", "ż.ż", *(csrf_token("another"), csrf_token("session")[:-1])])
-def test_what_another_session_or_nobody_has_made_is_not_of_it(given_: str) -> None:
-    assert not _is_of("session", given_)
+def test_what_another_session_or_nobody_has_made_is_not_of_it() -> None:
+    made = ["", ".", "x", "ż.ż", csrf_token("another"), csrf_token("session")[:-1]]
+    assert [text for text in made if _is_of("session", text)] == []
