@@ -19,6 +19,7 @@ from services.config.store import accounts
 from services.config.store.accounts import Session
 from services.config.store.database import Database
 from services.config.store.migrate import upgrade
+from services.config.store.scope import Scope
 
 _TOKEN_BYTES: Final = 32
 _FIRST_WORKSPACE: Final = "Workspace"
@@ -59,7 +60,7 @@ class Accounts:
                 permissions=ROLES["administrator"],
                 created_at=self._now(),
             )
-            await accounts.add_user(connection, workspace.id, user)
+            await Scope(connection, workspace, None, self._now()).store("created", None, user)
 
     def guessing(self, email: str, address: str) -> AbstractContextManager[None]:
         """Around whatever tells whether a password is right: what fails counts, for the user and for the address.

@@ -99,8 +99,15 @@ def _compare(
         one, other = before.get(name, msgspec.UNSET), after.get(name, msgspec.UNSET)
         if isinstance(one, dict) and isinstance(other, dict):
             yield from _compare(f"{path}{name}.", one, other)
-        elif one != other or type(one) is not type(other):
+        elif not _is_same(one, other):
             yield from _leaves(f"{path}{name}", one, other)
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether it is the same JSON: for Python, 1 and True are equal, also within a list."""
+    if one is msgspec.UNSET or other is msgspec.UNSET:
+        return one is other
+    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
 
 
 def _leaves(path: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:

@@ -56,13 +56,18 @@ class Workspace(Struct, frozen=True, kw_only=True):
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """Somebody who may sign in. The address is in lower case."""
+    """Somebody who may sign in. The address is in lower case.
+
+    `revision` counts the changes, and `changed_by` is the administrator of the last one.
+    """
 
     id: str
     email: str
     password_hash: str
     permissions: Permissions
     created_at: datetime
+    revision: int = 1
+    changed_by: str | None = None
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from services.config.errors import ConflictError, Fault, InvalidError, NotFoundE
 from services.config.identity import ROLES, Identity, Permission, Permissions, User, permission_set
 from services.config.pages import Page, page_of
 from services.config.passwords import Passwords
+from services.config.revisions import ANY, Expected, check, check_overwrite
 from services.config.store import accounts
 from services.config.store.scope import Scope, Workspaces
 
@@ -79,7 +80,12 @@ class Users:
             if await accounts.find_user(scope.connection, email) is not None:
                 raise InvalidError([Fault("email", "is taken")])
             user = User(
-                id=new_event_id(), email=email, password_hash=hashed, permissions=permissions, created_at=scope.now
+                id=new_event_id(),
+                email=email,
+                password_hash=hashed,
+                permissions=permissions,
+                created_at=scope.now,
+                changed_by=by.user_id,
             )
             await scope.store("created", None, user)
         return MadeUser(user=user, password=generated)
@@ -93,13 +99,16 @@ class Users:
             return await _existing(scope, user_id)
 
     async def change(
-        self, by: Identity, user_id: str, changes: UserChanges, *, current_hash: str | None = None
+        self, by: Identity, user_id: str, changes: UserChanges, expected: Expected, *, own_hash: str | None = None
     ) -> User:
         """Change what a user may do, from their next request on, or their password.
 
+        With `own_hash` it is their own password; nobody overwrites anything by not having seen that.
+
         Raises:
-            InvalidError: what was given breaks a rule, or `current_hash` is not that of the password any more.
+            InvalidError: what was given breaks a rule, or `own_hash` is not that of the password any more.
             ConflictError: nobody would be left who may do this.
+            OutdatedError, UnseenError: see `revisions`.
         """
         faults: list[Fault] = []
         permissions = _permissions(changes.permissions, changes.role, faults)
@@ -108,7 +117,8 @@ class Users:
         hashed = None if changes.password is UNSET else await self._passwords.hash(changes.password)
         async with self._workspaces.changing(by) as scope:
             before = await _existing(scope, user_id)
-            if current_hash not in {None, before.password_hash}:
+            check_overwrite(before, expected, by)
+            if own_hash not in {None, before.password_hash}:
                 raise _wrong_password()
             after = replace(
                 before,
@@ -116,20 +126,25 @@ class Users:
                 password_hash=hashed or before.password_hash,
             )
             if after != before:
+                changed_by = by.user_id if own_hash is None else before.changed_by
+                after = replace(after, revision=before.revision + 1, changed_by=changed_by)
                 await scope.store("changed", before, after)
                 await _check_administrators(scope)
             if hashed:
                 await accounts.remove_sessions_of(scope.connection, user_id)
         return after
 
-    async def delete(self, by: Identity, user_id: str) -> None:
+    async def delete(self, by: Identity, user_id: str, expected: Expected) -> None:
         """Forget a user; their sessions end.
 
         Raises:
             ConflictError: nobody would be left who may do this.
+            OutdatedError: see `revisions`.
         """
         async with self._workspaces.changing(by) as scope:
-            await scope.store("deleted", await _existing(scope, user_id), None)
+            before = await _existing(scope, user_id)
+            check(before, expected)
+            await scope.store("deleted", before, None)
             await _check_administrators(scope)
 
     async def change_own_password(self, by: Identity, current: str, password: str) -> None:
@@ -141,7 +156,7 @@ class Users:
         user = await self.get(by, by.user_id)
         if not await self._passwords.matches(current, user.password_hash):
             raise _wrong_password()
-        await self.change(by, by.user_id, UserChanges(password=password), current_hash=user.password_hash)
+        await self.change(by, by.user_id, UserChanges(password=password), ANY, own_hash=user.password_hash)
 
 
 def _wrong_password() -> InvalidError:

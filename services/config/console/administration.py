@@ -72,7 +72,7 @@ async def change_user(
     if form.text("password"):
         fields["password"] = form.text("password")
     try:
-        await visit.control.users.change(visit.identity, str(user_id), convert(fields, UserChanges))
+        await visit.control.users.change(visit.identity, str(user_id), convert(fields, UserChanges), revision_in(form))
     except RequestError as error:
         return _user(visit, await visit.control.users.get(visit.identity, str(user_id)), error=error, form=form)
     return see(f"/users/{user_id}", "changed")
@@ -82,9 +82,10 @@ async def change_user(
 async def remove_user(
     user_id: FromPath[UUID],
     visit: NamedDependency[Visit],
+    form: NamedDependency[Form],
 ) -> Response[str] | Redirect:
     try:
-        await visit.control.users.delete(visit.identity, str(user_id))
+        await visit.control.users.delete(visit.identity, str(user_id), revision_in(form))
     except RequestError as error:
         return _user(visit, await visit.control.users.get(visit.identity, str(user_id)), error=error)
     return see("/users", "deleted")
@@ -174,6 +175,7 @@ def _user(visit: Visit, user: User, error: RequestError | None = None, form: For
         "user.html",
         error,
         user=user,
+        revision=form.text("revision") if form else user.revision,
         chosen=form.texts("permission") if form else list(user.permissions),
         permissions=_permission_names(),
     )

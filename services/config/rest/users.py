@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
 
 from services.config.accounts import Accounts
 from services.config.audit import AuditEntry, Difference
@@ -17,7 +18,9 @@ from services.config.definitions import Time
 from services.config.errors import ConflictError, ThrottledError
 from services.config.identity import Identity, Permission, Permissions, User, role_of
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
+from services.config.rest.preconditions import IfMatch, Tagged
 from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address, fails, needs
+from services.config.revisions import expected
 from services.config.users import NewUser, Password, UserChanges, Users
 
 SubjectKind = Annotated[str | None, QueryParameter(name="subjectKind", description="Only changes of this kind.")]
@@ -86,18 +89,10 @@ def other_routes() -> list[HTTPRouteHandler]:
 @post("/", opt=needs(Permission.ADMIN), summary="Create a user")
 async def create(
     data: JSONBody[NewUser], identity: NamedDependency[Identity], users: NamedDependency[Users]
-) -> NewUserAnswer:
+) -> Tagged[NewUserAnswer]:
     """With `permissions` or a `role`. Without a password one is generated and shown in this answer."""
     made = await users.create(identity, data)
-    answer = _answer(made.user)
-    return NewUserAnswer(
-        id=answer.id,
-        email=answer.email,
-        permissions=answer.permissions,
-        role=answer.role,
-        created_at=answer.created_at,
-        password=made.password or UNSET,
-    )
+    return Tagged(NewUserAnswer(**asdict(_answer(made.user)), password=made.password or UNSET), made.user, 201)
 
 
 @get("/", opt=needs(Permission.ADMIN), summary="List the users")
@@ -115,9 +110,10 @@ async def page(
 @get("/{user_id:uuid}", opt=needs(Permission.ADMIN), summary="Read a user")
 async def read(
     user_id: FromPath[UUID], identity: NamedDependency[Identity], users: NamedDependency[Users]
-) -> UserAnswer:
+) -> Tagged[UserAnswer]:
     """Who they are and what they may do."""
-    return _answer(await users.get(identity, str(user_id)))
+    user = await users.get(identity, str(user_id))
+    return Tagged(_answer(user), user)
 
 
 @patch("/{user_id:uuid}", opt=needs(Permission.ADMIN) | fails(ConflictError), summary="Change a user")
@@ -126,15 +122,22 @@ async def change(
     data: JSONBody[UserChanges],
     identity: NamedDependency[Identity],
     users: NamedDependency[Users],
-) -> UserAnswer:
+    if_match: IfMatch = None,
+) -> Tagged[UserAnswer]:
     """Permissions hold from the user's next request on; a new password ends their sessions."""
-    return _answer(await users.change(identity, str(user_id), data))
+    user = await users.change(identity, str(user_id), data, expected(if_match))
+    return Tagged(_answer(user), user)
 
 
 @delete("/{user_id:uuid}", opt=needs(Permission.ADMIN) | fails(ConflictError), summary="Delete a user")
-async def remove(user_id: FromPath[UUID], identity: NamedDependency[Identity], users: NamedDependency[Users]) -> None:
+async def remove(
+    user_id: FromPath[UUID],
+    identity: NamedDependency[Identity],
+    users: NamedDependency[Users],
+    if_match: IfMatch = None,
+) -> None:
     """Their sessions end. 409 if nobody would be left who may do this."""
-    await users.delete(identity, str(user_id))
+    await users.delete(identity, str(user_id), expected(if_match))
 
 
 @patch("/me", opt=SIGNED_IN | fails(ThrottledError), status_code=204, summary="Change my password", tags=["Session"])

@@ -46,10 +46,6 @@ async def add_workspace(connection: AsyncConnection, workspace: Workspace, now: 
     await connection.execute(insert(workspaces).values(**asdict(workspace), created_at=now))
 
 
-async def add_user(connection: AsyncConnection, workspace_id: str, user: User) -> None:
-    await connection.execute(insert(users).values(**asdict(user), workspace_id=workspace_id))
-
-
 async def add_session(connection: AsyncConnection, session: Session) -> None:
     await connection.execute(insert(sessions).values(asdict(session)))
 

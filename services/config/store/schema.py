@@ -101,6 +101,8 @@ users: Final = Table(
     Column("email", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("permissions", JsonText[Permissions](Permissions), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("changed_by", Uuid(as_uuid=False)),
     Column("created_at", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
     UniqueConstraint("email"),

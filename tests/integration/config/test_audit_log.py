@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +13,12 @@ from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane
 
 LOG = "/api/v1/audit-log"
 SECRET, TOKEN = "app secret 4711", "verify token 4711"
+
+
+async def entries_of(plane: ControlPlane) -> list[Any]:
+    """What somebody did since the first start, the newest first."""
+    entries: list[Any] = (await plane.call("GET", LOG))["items"]
+    return entries[:-1]
 
 
 async def test_every_change_leaves_one_entry_and_what_fails_none(plane: ControlPlane) -> None:
@@ -28,7 +35,7 @@ async def test_every_change_leaves_one_entry_and_what_fails_none(plane: ControlP
     await plane.call("DELETE", path, status=409)
     await plane.call("POST", f"{path}/unpublish")
     await plane.call("DELETE", f"{path}?withBusinessEvents=true", status=204)
-    entries = (await plane.call("GET", LOG))["items"]
+    entries = await entries_of(plane)
     assert [(one["subjectKind"], one["action"]) for one in reversed(entries)] == [
         ("integration", "created"),
         ("integration", "published"),
@@ -54,7 +61,7 @@ async def test_changes_of_keys_and_users_leave_entries_too(plane: ControlPlane) 
     user = await plane.call("POST", "/api/v1/users", {"email": "b@example.com", "role": "viewer"}, status=201)
     await plane.call("PATCH", f"/api/v1/users/{user['id']}", {"role": "author"})
     await plane.call("DELETE", f"/api/v1/users/{user['id']}", status=204)
-    entries = (await plane.call("GET", LOG))["items"]
+    entries = await entries_of(plane)
     assert [(one["subjectKind"], one["action"]) for one in reversed(entries)] == [
         ("signing-key", "created"),
         *(("api-key", action) for action in ("created", "changed", "revoked")),
@@ -69,7 +76,7 @@ async def test_entries_are_found_by_their_subject(plane: ControlPlane) -> None:
     found = await plane.call("GET", f"{LOG}?subjectId={one}")
     assert [entry["subjectName"] for entry in found["items"]] == ["one"]
     assert len((await plane.call("GET", f"{LOG}?subjectKind=integration&limit=1"))["items"]) == 1
-    assert (await plane.call("GET", f"{LOG}?subjectKind=user"))["items"] == []
+    assert (await plane.call("GET", f"{LOG}?subjectKind=business-event"))["items"] == []
     assert other != one
 
 
@@ -85,6 +92,33 @@ async def test_secrets_are_masked(plane: ControlPlane) -> None:
         assert secret not in shown
     [changed] = [one for one in answer["items"] if one["action"] == "changed"]
     assert changed["changes"] == {"draft.auth.appSecrets": {"before": "***", "after": "***"}}
+
+
+# The same id, and the same row with another id.
+REPLACED_ID = "INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log LIMIT 1"
+REPLACED_ROW = (
+    "REPLACE INTO audit_log (rowid, id, workspace_id, at, user_email, action, subject_kind, subject_id, subject_name, "
+    "changes) SELECT rowid, '01a20c53000070008000000000000009', workspace_id, at, user_email, action, subject_kind, "
+    "subject_id, subject_name, changes FROM audit_log LIMIT 1"
+)
+
+
+@pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("statement", [REPLACED_ID, REPLACED_ROW])
+async def test_sqlite_refuses_to_replace_an_entry(plane: ControlPlane, tmp_path: Path, statement: str) -> None:
+    await plane.create_integration()
+    database = Database(settings(tmp_path).database)
+    with pytest.raises(IntegrityError, match="append only"):
+        async with database.writing() as connection:
+            await connection.execute(text(statement))
+    await database.close()
+
+
+async def test_the_first_administrator_is_the_first_entry(plane: ControlPlane) -> None:
+    [*_, first] = (await plane.call("GET", LOG))["items"]
+    assert (first["action"], first["subjectKind"], first["subjectName"], first["userEmail"]) == (
+        "created", "user", EMAIL, "system"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_log SET user_email = 'x'", "DELETE FROM audit_log"])

@@ -223,7 +223,7 @@ WITH_PERMISSION = WITH_SESSION | {"403"}
         (("DELETE", CHANGE), WITH_PERMISSION | {"400", "404", "409", "412", "428"}),
         (("POST", f"{CHANGE}/publish"), WITH_PERMISSION | {"400", "404", "412", "428"}),
         (("POST", f"{CHANGE}/discard-draft"), WITH_PERMISSION | {"400", "404", "409", "412", "428"}),
-        (("PATCH", "/api/v1/users/{user_id}"), WITH_PERMISSION | WITH_BODY | {"404", "409"}),
+        (("PATCH", "/api/v1/users/{user_id}"), WITH_PERMISSION | WITH_BODY | {"404", "409", "412", "428"}),
     ],
 )
 async def test_the_error_answers_of_a_route_are_those_that_it_can_give(

@@ -98,3 +98,29 @@ async def test_a_discarded_draft_is_what_is_live_again(plane: ControlPlane) -> N
     assert (changed["name"], changed["published"]["name"]) == ("Claims", "Complaints")
     discarded = await plane.call("POST", f"{path}/discard-draft")
     assert (discarded["name"], discarded["hasUnpublishedChanges"]) == ("Complaints", False)
+
+
+async def test_a_user_is_not_changed_or_deleted_by_who_has_seen_another_state(plane: ControlPlane) -> None:
+    body = {"email": "user@example.com", "password": PASSWORD, "role": "viewer"}
+    made = await plane.client.post("/api/v1/users", json=body)
+    path, old = f"/api/v1/users/{made.json()['id']}", made.headers["etag"]
+    other = {"email": OTHER, "password": PASSWORD, "role": "administrator"}
+    await plane.call("POST", "/api/v1/users", other, status=201)
+
+    changed = await plane.client.patch(path, json={"role": "author"}, headers={"if-match": old})
+    assert (changed.status_code, changed.headers["etag"]) == (200, await etag_of(plane, path))
+    assert (await plane.client.patch(path, json={"role": "viewer"}, headers={"if-match": old})).status_code == 412
+    assert (await plane.client.delete(path, headers={"if-match": old})).status_code == 412
+    await plane.log_in(OTHER)
+    assert (await plane.client.patch(path, json={"role": "viewer"})).status_code == 428
+    assert (await plane.call("GET", path))["role"] == "author"
+    assert (await plane.client.patch(path, json={"role": "viewer"}, headers={"if-match": "*"})).status_code == 200
+
+
+async def test_a_password_of_one_s_own_is_in_nobody_s_way(plane: ControlPlane) -> None:
+    body = {"email": OTHER, "password": PASSWORD, "role": "administrator"}
+    path = f"/api/v1/users/{(await plane.call('POST', '/api/v1/users', body, status=201))['id']}"
+    await plane.log_in(OTHER)
+    await plane.call("PATCH", "/api/v1/me", {"currentPassword": PASSWORD, "password": f"new {PASSWORD}"}, status=204)
+    await plane.log_in(EMAIL)
+    assert (await plane.call("PATCH", path, {"role": "viewer"}))["role"] == "viewer"

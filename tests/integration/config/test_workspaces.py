@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from litestar.routes import HTTPRoute
+from msgspec.structs import asdict
+from sqlalchemy import insert
 
 from services.config.identity import ROLES, User, Workspace
 from services.config.passwords import Passwords
-from services.config.store.accounts import add_user, add_workspace
+from services.config.store.accounts import add_workspace
 from services.config.store.database import Database
+from services.config.store.schema import users
 from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane, settings
 
 NEIGHBOUR = "01a20c53-0000-7000-8000-000000000001"
@@ -23,7 +26,7 @@ async def become_a_neighbour(plane: ControlPlane, folder: Path) -> None:
     async with database.writing() as connection:
         await add_workspace(connection, Workspace(id=NEIGHBOUR, name="Neighbour", time_zone="UTC"), now)
         user = User(id=NEIGHBOUR, email=email, password_hash=hashed, permissions=ROLES["administrator"], created_at=now)
-        await add_user(connection, NEIGHBOUR, user)
+        await connection.execute(insert(users).values(**asdict(user), workspace_id=NEIGHBOUR))
     await database.close()
     await plane.log_in(email)
 

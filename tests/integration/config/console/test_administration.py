@@ -104,7 +104,7 @@ async def test_the_audit_log_tells_what_was_changed_and_hides_secrets(admin: Bro
     assert "***" in admin.page.text
     assert "4711" not in admin.page.text
     assert "Another one" not in admin.page.text
-    await admin.press("Show", {"What was changed": "user"})
+    await admin.press("Show", {"What was changed": "business-event"})
     assert "Nothing yet." in admin.page.text
     await admin.press("Show", {"What was changed": "integration"})
     assert "Another one" in admin.page.text

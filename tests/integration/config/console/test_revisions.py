@@ -57,6 +57,19 @@ async def test_a_form_of_an_outdated_api_key_is_kept_and_overwrites_nothing(
     assert (await plane.call("GET", path))["name"] == "Changed"
 
 
+async def test_a_form_of_an_outdated_user_is_kept_and_overwrites_nothing(admin: Browser, plane: ControlPlane) -> None:
+    body = {"email": "user@example.com", "role": "viewer"}
+    user = await plane.call("POST", "/api/v1/users", body, status=201)
+    path = f"/api/v1/users/{user['id']}"
+    await admin.open(f"/users/{user['id']}")
+    await plane.call("PATCH", path, {"role": "author"})
+    for _ in range(2):
+        await admin.press("Save", {"Administrate: API keys, users, audit log": True}, status=412)
+        assert OUTDATED in admin.page.text
+    await admin.press("Delete", status=412)
+    assert (await plane.call("GET", path))["role"] == "author"
+
+
 async def test_what_is_done_to_an_outdated_state_is_not_done(admin: Browser, plane: ControlPlane) -> None:
     integration_id = await plane.create_integration()
     event_id = await plane.create_business_event(integration_id)
