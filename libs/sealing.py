@@ -42,21 +42,36 @@ class Sealer:
         sealed = nonce + self._ciphers[self._first].encrypt(nonce, secret, place.encode())
         return f"{_VERSION}.{self._first}.{urlsafe_b64encode(sealed).decode()}"
 
+    def check(self, sealed: str) -> None:
+        """Return if the master key of a sealed text is here.
+
+        Raises:
+            SealedError: it is not.
+        """
+        version, key_id, _ = _parts(sealed)
+        if version != _VERSION or key_id not in self._ciphers:
+            missing = f"master key {key_id[:8]}, which is not in INLET_MASTER_KEY: add it there, after a comma"
+            raise SealedError(f"sealed with {missing}")
+
     def open(self, sealed: str, place: str) -> bytes:
         """The secret again.
 
         Raises:
             SealedError: see there.
         """
-        version, _, rest = sealed.partition(".")
-        key_id, _, encoded = rest.partition(".")
-        if version != _VERSION or key_id not in self._ciphers:
-            raise SealedError("it was sealed with a master key that is not in INLET_MASTER_KEY")
+        self.check(sealed)
+        _, key_id, encoded = _parts(sealed)
         try:
             raw = urlsafe_b64decode(encoded)
             return self._ciphers[key_id].decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode())
         except (InvalidTag, ValueError) as error:
-            raise SealedError("it was altered, or sealed for another place") from error
+            raise SealedError("altered, or sealed for another place") from error
+
+
+def _parts(sealed: str) -> tuple[str, str, str]:
+    version, _, rest = sealed.partition(".")
+    key_id, _, encoded = rest.partition(".")
+    return version, key_id, encoded
 
 
 def _key(text: str) -> bytes:

@@ -11,7 +11,7 @@ from litestar.handlers import asgi
 
 from libs.health import AsgiApp, health_routes
 from libs.lifecycle import Lifecycle, Service
-from libs.sealing import Sealer
+from libs.sealing import SealedError, Sealer
 from services.config.accounts import Accounts
 from services.config.activity import Activity
 from services.config.activity_reader import ActivityReader
@@ -50,6 +50,7 @@ from services.config.sightings import Sightings
 from services.config.signing_keys import SigningKeys
 from services.config.store.activity import ActivityStore
 from services.config.store.database import Database
+from services.config.store.keys import sealed_texts
 from services.config.store.lock import RelayLock
 from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
@@ -69,7 +70,8 @@ def _utc_now() -> datetime:
 def build(settings: Settings, now: Clock = _utc_now) -> Service:
     """The service. It serves whether Kafka is there or not; what it stores is relayed as soon as Kafka is.
 
-    Without its database it starts, is not ready, and goes on when the database answers.
+    Without its database it starts, is not ready, and goes on when the database answers. It ends if a stored secret
+    cannot be opened with the master keys that it has.
 
     Raises:
         SettingsError: the database is of no kind that is supported, or the master key is none.
@@ -91,6 +93,9 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
 
     async def set_up() -> None:
         await accounts.set_up(settings.admin_email, settings.admin_password)
+        async with database.migrating() as connection:
+            for sealed in await sealed_texts(connection):
+                sealer.check(sealed)
 
     async def relaying() -> None:
         await database.until_set_up(set_up)
@@ -99,7 +104,10 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         try:
-            await database.set_up(set_up)
+            try:
+                await database.set_up(set_up)
+            except SealedError as error:
+                lifecycle.fail(error)
             lifecycle.spawn("relay", relaying())
             lifecycle.spawn("samples", samples.run())
             lifecycle.spawn("captures", captures.run(relay.is_active))

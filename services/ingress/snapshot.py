@@ -99,10 +99,15 @@ class Compiler:
         if definition is None:
             return None
         if isinstance(definition, Integration | DraftIntegration):
-            # A parameter that is no path as this version reads them; a secret of another master key.
-            with suppress(ValueError, SealedError):
+            try:
                 return self._integrations.route(definition, before if isinstance(before, Route) else None)
-        log.error("integration %s cannot be used by this ingress: its requests are refused", name)
+            except SealedError as error:
+                why = f"a secret was {error}"
+            except ValueError:  # a parameter that is no path as this version reads them
+                why = "it is beyond this version"
+        else:
+            why = "it is beyond this version"
+        log.error("integration %s cannot be used by this ingress: its requests are refused: %s", name, why)
         return answers.UNAVAILABLE
 
 

@@ -1,10 +1,15 @@
 """Keys that are looked up without a workspace: a sender's login is what finds it."""
 
-from sqlalchemy import select
+import re
+from typing import Final
+
+from sqlalchemy import Text, select, type_coerce, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.config.definitions import ApiKey, SigningKey
-from services.config.store.schema import api_keys, signing_keys
+from services.config.store.schema import api_keys, integrations, signing_keys
+
+_SEALED: Final = re.compile(r'(?:"|^)(v1\.[^"]*)')
 
 
 async def find_api_key(connection: AsyncConnection, secret_sha256: str) -> tuple[str, ApiKey] | None:
@@ -33,3 +38,11 @@ async def public_keys(connection: AsyncConnection) -> list[tuple[str, str]]:
     """Id and public key (PEM) of every signing key, of all workspaces."""
     rows = await connection.execute(select(signing_keys.c.id, signing_keys.c.public_key).order_by(signing_keys.c.id))
     return [(key_id, pem) for key_id, pem in rows]
+
+
+async def sealed_texts(connection: AsyncConnection) -> list[str]:
+    """Every sealed text that is stored, of all workspaces; see `libs.sealing`."""
+    columns = (integrations.c.draft, integrations.c.published)
+    documents = [select(column).where(column.like('%"v1.%')) for column in (type_coerce(one, Text) for one in columns)]
+    rows = await connection.scalars(union_all(select(signing_keys.c.sealed_private_key), *documents))
+    return [sealed for text in rows for sealed in _SEALED.findall(text)]

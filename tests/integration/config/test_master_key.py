@@ -1,0 +1,36 @@
+"""A control plane that is started with another master key than the stored secrets were sealed with."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local.process import ProcessFailedError
+from libs import topics
+from tests.integration.config.control_plane import MASTER_KEY, ControlPlane, settings
+from tests.integration.pipeline import running, service
+
+OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
+
+
+async def store_an_api_key(plane: ControlPlane) -> None:
+    await plane.call("POST", "/api/v1/api-keys", {"name": "Shop"}, status=201)
+
+
+async def store_a_secret(plane: ControlPlane) -> None:
+    await plane.create_integration(auth={"kind": "meta", "appSecret": "secret", "verifyToken": "token"})
+
+
+@pytest.mark.parametrize("store", [store_an_api_key, store_a_secret])
+async def test_without_the_master_key_of_a_stored_secret_it_ends_and_says_so(
+    plane: ControlPlane, tmp_path: Path, kafka: str, store: Callable[[ControlPlane], Awaitable[None]]
+) -> None:
+    await topics.ensure_topics(kafka)
+    await store(plane)
+    environment = {"INLET_KAFKA": kafka, "INLET_DATABASE": settings(tmp_path).database}
+    wrong = service("config", tmp_path, {**environment, "INLET_MASTER_KEY": OTHER_KEY})
+    with pytest.raises(ProcessFailedError, match="which is not in INLET_MASTER_KEY: add it there"):
+        await wrong.start()
+    async with running(service("config", tmp_path, {**environment, "INLET_MASTER_KEY": f"{OTHER_KEY},{MASTER_KEY}"})):
+        pass
