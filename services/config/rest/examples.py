@@ -131,6 +131,7 @@ _ENTRY: Final = activity.EntryAnswer(
     matched=[activity.MatchedAnswer(id=ID, name="Urgent")],
     inputs=[],
     place=_PLACE,
+    request_id=None,
 )
 _EXPLANATION: Final = activity.ExplanationAnswer(
     id=ID,
