@@ -1,6 +1,7 @@
 """Reading the audit log. It is written with the changes themselves, see `store.scope`."""
 
-from services.config.audit import AuditEntry
+from services.config.audit import AuditEntry, subject_kinds
+from services.config.errors import Fault, InvalidError
 from services.config.identity import Identity
 from services.config.pages import Page, page_of
 from services.config.store.scope import Workspaces
@@ -15,7 +16,13 @@ class AuditLog:
     async def page(
         self, by: Identity, limit: int, before: str | None, subject_kind: str | None, subject_id: str | None
     ) -> Page[AuditEntry]:
-        """The newest entries, of one kind of subject, of one subject, or of all."""
+        """The newest entries, of one kind of subject, of one subject, or of all.
+
+        Raises:
+            InvalidError: there is no such kind.
+        """
+        if subject_kind is not None and subject_kind not in (kinds := subject_kinds()):
+            raise InvalidError([Fault("subjectKind", f"must be one of {', '.join(kinds)}")])
         wanted = {"subject_kind": subject_kind, "subject_id": subject_id}
         matching = {name: value for name, value in wanted.items() if value is not None}
         async with self._workspaces.reading(by.workspace.id) as scope:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from msgspec import Struct
+from msgspec import Struct, ValidationError
 
 from libs.identifiers import new_event_id
 from services.config.errors import (
@@ -29,6 +29,7 @@ from services.config.errors import (
     UnavailableError,
     UnseenError,
 )
+from services.config.rest.choices import choices
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ _NAMED_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) 
 # What a message of msgspec says without repeating a value, which may be a secret in the wrong place.
 _WITHOUT_VALUE: Final = re.compile(r"(Expected|Object) .*|Invalid [^'\"]*", re.DOTALL)
 _PATH_BEGINS: Final = "`$."
+_AT: Final = " - at `$"
+_NO_MORE: Final = "is not valid"
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
@@ -78,7 +81,13 @@ def camel_case(name: str) -> str:
     return _SNAKE.sub(lambda match: match[1].upper(), name)
 
 
-def error_response(_request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+def fault_of(error: ValidationError, kind: object) -> Fault:
+    """What is wrong with the form of something that is decoded as `kind`, where, and without a value."""
+    message, at, path = str(error).rpartition(_AT)
+    return _located(path.removesuffix("`").removeprefix("."), message, kind) if at else _located("", path, kind)
+
+
+def error_response(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """The answer for anything that was raised."""
     match error:
         case RequestError():
@@ -87,7 +96,7 @@ def error_response(_request: Request[Any, Any, Any], error: Exception) -> Respon
             later = {"Retry-After": str(error.retry_after_s)} if isinstance(error, ThrottledError) else None
             return _answer(STATUSES[type(error)], error.message, error.faults, later)
         case ValidationException():
-            return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(one) for one in error.extra or ()])
+            return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(request, one) for one in error.extra or ()])
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             return _answer(HTTPStatus(error.status_code), headers=error.headers)
         case _:
@@ -111,7 +120,7 @@ def _answer(
     )
 
 
-def _fault(found: object) -> Fault:
+def _fault(request: Request[Any, Any, Any], found: object) -> Fault:
     """A fault as the framework reports it, with the path of the field it is about, and no value.
 
     The framework takes the path to begin where the message first says so, which may be within a value.
@@ -124,14 +133,21 @@ def _fault(found: object) -> Fault:
         case {"key": str(path), "message": str(message), "source": "body"}:
             pass
         case {"key": str(key), "message": str(message)}:
-            path = camel_case(key)  # the name of a parameter here, not in the query
+            kind = request.route_handler.parsed_fn_signature.parameters[key].annotation
+            fault = _located("", message, kind)
+            return Fault(camel_case(key), fault.message)  # the name of a parameter here, not in the query
         case _:
-            return Fault("", "is not valid")
+            return Fault("", _NO_MORE)
     if _PATH_BEGINS in path:
         path = path.rpartition(_PATH_BEGINS)[2].removeprefix("data.")
+    return _located(path, message, None)
+
+
+def _located(path: str, message: str, kind: object) -> Fault:
     if named := _NAMED_FIELD.fullmatch(message):
         path = f"{path}.{named[1]}".lstrip(".")
         message = "is required" if "missing" in message else "is not a known field"
     elif not _WITHOUT_VALUE.fullmatch(message):
-        message = "is not valid"
+        allowed = choices(kind, path)
+        message = f"must be one of {', '.join(allowed)}" if allowed else _NO_MORE
     return Fault(path, message)

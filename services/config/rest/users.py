@@ -20,7 +20,9 @@ from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
 from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address, fails, needs
 from services.config.users import NewUser, Password, UserChanges, Users
 
-SubjectKind = Annotated[str | None, QueryParameter(name="subjectKind", description="Only changes of this kind.")]
+SubjectKind = Annotated[
+    str | None, QueryParameter(name="subjectKind", description="Only changes of this kind, such as `integration`.")
+]
 SubjectId = Annotated[str | None, QueryParameter(name="subjectId", description="Only changes of this one.")]
 
 
