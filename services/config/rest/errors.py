@@ -58,6 +58,16 @@ _MESSAGES: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is larger than {BODY_LIMIT_BYTES:,} bytes.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body must be application/json.",
 }
+_THINGS: Final = {
+    "integrations": "integration",
+    "business-events": "Business Event",
+    "api-keys": "API key",
+    "signing-keys": "signing key",
+    "users": "user",
+    "events": "event",
+}
+_THING: Final = re.compile(rf"/api/v1/(?P<things>{'|'.join(_THINGS)})/(?P<id>[^/]+)")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SNAKE: Final = re.compile(r"_([a-z])")
 _NAMED_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`", re.DOTALL)
 # What a message of msgspec says without repeating a value, which may be a secret in the wrong place.
@@ -98,11 +108,20 @@ def error_response(request: Request[Any, Any, Any], error: Exception) -> Respons
         case ValidationException():
             return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(request, one) for one in error.extra or ()])
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return _answer(HTTPStatus(error.status_code), headers=error.headers)
+            nothing = _nothing_at(request.scope["path"]) if error.status_code == HTTPStatus.NOT_FOUND else None
+            return _answer(HTTPStatus(error.status_code), nothing, headers=error.headers)
         case _:
             error_id = new_event_id()
             log.error("request failed, error %s", error_id, exc_info=error)
             return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"This is our fault. It is logged as {error_id}.")
+
+
+def _nothing_at(path: str) -> str | None:
+    """What does not exist, where an id in a path is none, so that no route is found."""
+    found = _THING.match(path)
+    if found is None or _UUID.fullmatch(found["id"]):
+        return None
+    return f"There is no such {_THINGS[found['things']]}: ids are UUIDs."
 
 
 def _answer(

@@ -13,7 +13,8 @@ from services.config.rest.preconditions import IF_MATCH
 from services.config.rest.requests import OPEN, permissions_of
 
 _MEANINGS: Final[Mapping[HTTPStatus, str]] = {
-    HTTPStatus.BAD_REQUEST: "What was given breaks a rule. `errors` has every fault, and where it is.",
+    HTTPStatus.BAD_REQUEST: "What was given breaks a rule. `errors` says where: the first fault of its form, or if "
+    "that is right the faults of its content.",
     HTTPStatus.UNAUTHORIZED: "There is no session, or no longer; or a login fails.",
     HTTPStatus.FORBIDDEN: "The user lacks a permission, which the message names.",
     HTTPStatus.NOT_FOUND: "The workspace has no such thing.",

@@ -149,6 +149,24 @@ async def test_a_value_of_another_type_is_refused_also_where_it_could_be_read_as
     assert answer["errors"][0]["message"].startswith("Expected ")
 
 
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("integrations/x", "integration"),
+        ("integrations/x/capture", "integration"),
+        ("business-events/x", "Business Event"),
+        ("api-keys/x", "API key"),
+        ("users/x", "user"),
+        ("events/x/explain", "event"),
+    ],
+)
+async def test_what_does_not_exist_is_named_also_where_the_id_is_none(
+    plane: ControlPlane, path: str, named: str
+) -> None:
+    answer = await plane.call("GET", f"/api/v1/{path}", status=404)
+    assert answer["message"].startswith(f"There is no such {named}")
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 async def test_a_body_that_does_not_say_that_it_is_json_is_refused(plane: ControlPlane, content_type: str) -> None:
     headers = {"content-type": content_type} if content_type else {}
