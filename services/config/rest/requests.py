@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, InternalServerException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
 from litestar.types import Guard
 
 from services.config.accounts import Accounts
@@ -24,6 +25,8 @@ SESSION_COOKIE: Final = "inlet_session"
 # What a route asks for. One that says nothing is closed to everybody.
 OPEN: Final = {"needs": "nothing"}
 SIGNED_IN: Final = {"needs": "session"}
+# Beside it: nothing unknown may be in the query, which `check_query` sees to.
+STRICT: Final = {"query": "strict"}
 # A token of a sender, which the route looks at itself.
 TOKEN: Final = {"needs": "token"}
 
@@ -81,6 +84,25 @@ class ApiRequest(Request[Identity, str, State]):
             except msgspec.ValidationError as error:
                 raise InvalidError([fault_of(error, taken.annotation)]) from error
         return value
+
+
+async def check_query(request: Request[Any, Any, Any]) -> None:
+    """Refuse what a route does not know in its query: a filter that is misspelt would show everything.
+
+    Raises:
+        InvalidError: names what is not known, and what is.
+    """
+    parameters = request.route_handler.parsed_fn_signature.parameters.items()
+    known = [
+        parameter.kwarg_definition.name or name
+        for name, parameter in parameters
+        if isinstance(parameter.kwarg_definition, QueryParameter)
+    ]
+    named = f"there are {', '.join(known)}" if known else "there are none here"
+    if faults := [
+        Fault(name, f"is not a known parameter: {named}") for name in request.query_params if name not in known
+    ]:
+        raise InvalidError(faults)
 
 
 def permission_guard(accounts: Accounts) -> Guard:

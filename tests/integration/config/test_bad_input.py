@@ -149,6 +149,13 @@ async def test_a_value_of_another_type_is_refused_also_where_it_could_be_read_as
     assert answer["errors"][0]["message"].startswith("Expected ")
 
 
+async def test_a_query_that_is_not_known_is_told_which_there_are(plane: ControlPlane) -> None:
+    [fault] = (await plane.call("GET", "/api/v1/integrations?serch=x", status=400))["errors"]
+    assert fault == {"field": "serch", "message": "is not a known parameter: there are limit, cursor, search"}
+    [fault] = (await plane.call("GET", "/api/v1/me?x", status=400))["errors"]
+    assert fault == {"field": "x", "message": "is not a known parameter: there are none here"}
+
+
 @pytest.mark.parametrize(
     ("path", "named"),
     [
@@ -184,6 +191,8 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_refused(plane: Contro
         ("limit=", "limit"),
         ("cursor=x", "cursor"),
         ("integrationId=x", "integrationId"),
+        ("integrationID=x", "integrationID"),
+        ("limit=1&integration_id=x", "integration_id"),
     ],
 )
 async def test_a_bad_query_is_refused_and_located(plane: ControlPlane, query: str, field: str) -> None:

@@ -205,7 +205,7 @@ async def test_what_an_operation_needs_is_in_its_description(plane: ControlPlane
 
 CHANGE = "/api/v1/integrations/{integration_id}"
 WITH_BODY = {"400", "413", "415"}
-WITH_SESSION = {"401", "503"}
+WITH_SESSION = {"400", "401", "503"}
 WITH_PERMISSION = WITH_SESSION | {"403"}
 
 
@@ -215,9 +215,9 @@ WITH_PERMISSION = WITH_SESSION | {"403"}
     [
         (("GET", "/.well-known/jwks.json"), {"503"}),
         (("POST", "/api/v1/session"), WITH_BODY | WITH_SESSION | {"429"}),
-        (("GET", "/uauth/v2/auth/refresh/profile"), WITH_SESSION | {"429"}),
+        (("GET", "/uauth/v2/auth/refresh/profile"), {"401", "429", "503"}),
         (("GET", "/api/v1/me"), WITH_SESSION),
-        (("GET", "/api/v1/integrations"), WITH_PERMISSION | {"400"}),
+        (("GET", "/api/v1/integrations"), WITH_PERMISSION),
         (("GET", CHANGE), WITH_PERMISSION | {"404"}),
         (("PATCH", CHANGE), WITH_PERMISSION | WITH_BODY | {"404", "412", "428"}),
         (("DELETE", CHANGE), WITH_PERMISSION | {"400", "404", "409", "412", "428"}),
