@@ -101,7 +101,7 @@ class EventAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     place: PlaceAnswer
 
 
-class DeduplicationAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+class DeduplicationExplanationAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     """What an event is told from others by, under the rules as they are now; one without `value` is absent.
 
     `hash` is null if nothing of it is there, or if it is not known. `duplicate_of` is the event that a duplicate
@@ -140,7 +140,7 @@ class ExplanationAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     integration_id: str
     recorded: EntryAnswer | None
     event: EventAnswer | None
-    deduplication: DeduplicationAnswer | None
+    deduplication: DeduplicationExplanationAnswer | None
     business_events: Sequence[EvaluationAnswer]
     complete: bool
 
@@ -200,7 +200,7 @@ def _explanation(found: EventExplanation) -> ExplanationAnswer:
         event=None if found.event is None else _event(found.event),
         deduplication=None
         if known is None
-        else DeduplicationAnswer(
+        else DeduplicationExplanationAnswer(
             rules=known.rules, inputs=known.inputs, hash=known.hash, duplicate_of=known.duplicate_of
         ),
         business_events=[_evaluation(one) for one in found.business_events],

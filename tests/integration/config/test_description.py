@@ -174,8 +174,11 @@ async def test_every_example_is_what_its_schema_describes(plane: ControlPlane) -
 
 
 @sqlite
-async def test_schemas_call_fields_as_json_does(plane: ControlPlane) -> None:
+async def test_schemas_have_short_names_and_call_fields_as_json_does(plane: ControlPlane) -> None:
     schemas = (await described(plane))["components"]["schemas"]
+    assert not [name for name in schemas if "." in name]
+    both = ("NoAuth", "JwtAuth", "MetaAuth", "Deduplication", "RateLimit")
+    assert {*both, *(f"{name}Answer" for name in both)} <= set(schemas)
     assert "`timeZone`" in schemas["WorkspaceChanges"]["description"]
     assert not [name for name, schema in schemas.items() if re.search(r"`[a-z]+_[a-z_]+`", schema["description"])]
     assert schemas["NewIntegration"]["additionalProperties"] is False
