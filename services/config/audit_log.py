@@ -1,10 +1,13 @@
-"""Reading the audit log. It is written with the changes themselves, see `store.scope`."""
+"""Reading the audit log, with fields named as in the API; it is written with the changes, see `store.scope`."""
+
+from msgspec.structs import replace
 
 from services.config.audit import AuditEntry, subject_kinds
 from services.config.errors import Fault, InvalidError
 from services.config.identity import Identity
 from services.config.pages import Page, page_of
 from services.config.store.scope import Workspaces
+from services.config.texts import camel_case
 
 
 class AuditLog:
@@ -26,4 +29,9 @@ class AuditLog:
         wanted = {"subject_kind": subject_kind, "subject_id": subject_id}
         matching = {name: value for name, value in wanted.items() if value is not None}
         async with self._workspaces.reading(by.workspace.id) as scope:
-            return page_of(await scope.audit_log.newest(limit + 1, before=before, **matching), limit)
+            found = await scope.audit_log.newest(limit + 1, before=before, **matching)
+        return page_of([_shown(one) for one in found], limit)
+
+
+def _shown(entry: AuditEntry) -> AuditEntry:
+    return replace(entry, changes={camel_case(path): change for path, change in entry.changes.items()})

@@ -30,6 +30,7 @@ from services.config.errors import (
     UnseenError,
 )
 from services.config.rest.choices import choices
+from services.config.texts import camel_case
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,6 @@ _THINGS: Final = {
 }
 _THING: Final = re.compile(rf"/api/v1/(?P<things>{'|'.join(_THINGS)})/(?P<id>[^/]+)")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_SNAKE: Final = re.compile(r"_([a-z])")
 _NAMED_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`", re.DOTALL)
 # What a message of msgspec says without repeating a value, which may be a secret in the wrong place.
 _WITHOUT_VALUE: Final = re.compile(r"(Expected|Object) .*|Invalid [^'\"]*", re.DOTALL)
@@ -84,11 +84,6 @@ class ErrorAnswer(Struct, frozen=True, kw_only=True):
     error: str
     message: str
     errors: Sequence[Fault] = ()
-
-
-def camel_case(name: str) -> str:
-    """A name of ours as it is in JSON."""
-    return _SNAKE.sub(lambda match: match[1].upper(), name)
 
 
 def fault_of(error: ValidationError, kind: object) -> Fault:

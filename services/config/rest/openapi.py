@@ -20,11 +20,12 @@ from litestar.response import ServerSentEvent
 from litestar.routes import BaseRoute, HTTPRoute
 
 from libs import messages
-from services.config.rest.errors import ErrorAnswer, camel_case
+from services.config.rest.errors import ErrorAnswer
 from services.config.rest.examples import DEAD_LETTER_ID, EXAMPLES, ID, STREAM
 from services.config.rest.failures import descriptions, failures, reference
 from services.config.rest.preconditions import Tagged
 from services.config.rest.requests import SESSION_COOKIE, SIGNED_IN, TOKEN, permissions_of
+from services.config.texts import camel_case
 
 Json = dict[str, Any]
 
