@@ -67,13 +67,17 @@ class IngressReport(Message, frozen=True, kw_only=True, tag_field="kind", tag="i
 
 
 class Matched(Struct, frozen=True, array_like=True, tag="matched"):
-    """An event, the number of Business Events that it has matched, and the first of their ids; `at` is RFC 3339."""
+    """An event, the number of Business Events that it has matched, and the first of their ids; `at` is RFC 3339.
+
+    `request_id` is that of the request that it is a part of, if it is one.
+    """
 
     id: str
     offset: int
     at: str
     count: int
     business_events: tuple[str, ...]
+    request_id: str | None = None
 
 
 class Dropped(Struct, frozen=True, array_like=True, tag="duplicate"):
@@ -91,6 +95,7 @@ class Dead(Struct, frozen=True, array_like=True, tag="dead-letter"):
     offset: int
     at: str
     cause: str
+    request_id: str | None = None
 
 
 Pointer = Matched | Dropped | Dead

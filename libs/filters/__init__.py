@@ -4,7 +4,7 @@
 one filter came out for one event, `compile_matcher` makes one `Matcher` of many rules.
 """
 
-from libs.filters.explain import Explanation, Outcome, explain
+from libs.filters.explain import Explanation, Outcome, Reason, explain
 from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Some, to_source
 from libs.filters.matcher import Matcher, compile_matcher
 from libs.filters.occasion import TooCostlyError
@@ -21,6 +21,7 @@ __all__ = [
     "Matcher",
     "NoneOf",
     "Outcome",
+    "Reason",
     "Some",
     "TooCostlyError",
     "compile_matcher",

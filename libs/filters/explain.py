@@ -16,7 +16,7 @@ from libs.parameters import ABSENT
 ACTUAL_LIMIT: Final = 20
 """How many values an outcome shows where there can be several."""
 
-Reason = Literal["absent", "other type", "different value"]
+Reason = Literal["absent", "other type", "different value", "no single element satisfies all"]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +96,9 @@ class _Explainer:
         elements = [element for array in arrays for element in array]
         holds = compile_filter(where.where, self._zone, path_reader)
         matched = any(holds(element, self._occasion) for element in elements)
-        yield _outcome(where, path, found, _reason(found, matched=matched, of_type=bool(arrays)), several=several)
+        reason = _reason(found, matched=matched, of_type=bool(arrays))
+        reason = "no single element satisfies all" if reason == "different value" else reason
+        yield _outcome(where, path, found, reason, several=several)
         yield from self.walk(where.where, f"{path}.where", elements, several=True)
 
 

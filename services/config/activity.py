@@ -42,6 +42,7 @@ class ActivityEntry(Struct, frozen=True, kw_only=True):
     matched: Sequence[NamedBusinessEvent] = ()
     inputs: Sequence[Input] = ()
     place: Place | None = None
+    request_id: str | None = None
 
 
 class Bucket(Struct, frozen=True, kw_only=True):
@@ -125,6 +126,7 @@ def shown_entry(entry: Entry, named: Mapping[str, str]) -> ActivityEntry:
         matched=[NamedBusinessEvent(id=one, name=named.get(one)) for one in entry.business_events],
         inputs=entry.inputs,
         place=entry.place,
+        request_id=entry.request_id,
     )
 
 

@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
-from libs.messages import Auth, JwtAuth
+import msgspec
+
+from libs.messages import Auth, JwtAuth, Sample
+from libs.parameters import ABSENT, find, flatten, split
 from libs.tokens import EXECUTE
 from services.config.definitions import ApiKey, Integration
 from services.config.errors import Fault
 from services.config.rules import idle_policy, lost_parts, uncovered_headers
+
+_BODY: Final = msgspec.json.Decoder(dict[str, object])
 
 
 def key_ids(integrations: Iterable[Integration]) -> set[str]:
@@ -20,6 +26,31 @@ def advice_on_draft(integration: Integration) -> list[Fault]:
     draft = integration.draft
     given = (draft.auth, draft.deduplication)
     return [*uncovered_headers(*given), *lost_parts(*given), *idle_policy(*given)]
+
+
+def advice_on_sample(integration: Integration, sample: Sample) -> list[Fault]:
+    """About the parameters that the draft is deduplicated by, and what was captured last.
+
+    Takes processor time for a large sample, so not for the event loop.
+    """
+    rules = integration.draft.deduplication
+    body = _BODY.decode(sample.body)
+    absent = {
+        index: parameter
+        for index, parameter in enumerate(rules.parameters if rules else ())
+        if find(split(parameter), sample.headers, body) is ABSENT
+    }
+    leaves = flatten(sample.headers, body) if absent else {}
+    return [
+        Fault(f"deduplication.parameters[{index}]", _absence(any(leaf.startswith(f"{parameter}.") for leaf in leaves)))
+        for index, parameter in absent.items()
+    ]
+
+
+def _absence(has_leaves: bool) -> str:  # noqa: FBT001  the one thing that makes the difference
+    if has_leaves:
+        return "is an object or array in the latest sample, and such a thing counts as absent: choose what is in it"
+    return "is not in the latest sample: check its name; requests without it are not told apart by it"
 
 
 def advice_on_keys(integration: Integration, keys: Mapping[str, ApiKey], now: datetime) -> list[Fault]:

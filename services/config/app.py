@@ -39,7 +39,7 @@ from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
 from services.config.rest.integration_answers import IngressUrl
 from services.config.rest.integrations import integration_router
 from services.config.rest.openapi import openapi
-from services.config.rest.requests import ApiRequest, identity, permission_guard
+from services.config.rest.requests import STRICT, ApiRequest, check_query, identity, permission_guard
 from services.config.rest.sessions import session_routes
 from services.config.rest.tokens import signing_key_router, token_routes
 from services.config.rest.users import other_routes, user_router
@@ -150,6 +150,8 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
             api_key_router(),
             signing_key_router(),
         ],
+        opt=STRICT,
+        before_request=check_query,
     )
     api = Router(
         "/",

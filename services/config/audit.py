@@ -1,6 +1,6 @@
 """The audit log as values: who changed what, when, and the difference it made. Secrets are masked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -71,6 +71,11 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     subject_id: str
     subject_name: str
     changes: dict[str, Difference]
+
+
+def subject_kinds() -> Sequence[str]:
+    """All that there are."""
+    return list(_KINDS.values())
 
 
 def subject_kind(subject: Audited) -> str:

@@ -40,7 +40,7 @@ class MetaAuth(
     """Signed as the webhooks of Meta are. Secrets are write-only, and stay as they are when they are left out.
 
     With `keep_previous_app_secret` what was signed with the secret that `app_secret` replaces is accepted too, until
-    it is sent as false.
+    it is sent as false. Both take effect when the draft is published.
     """
 
     app_secret: _Secret | UnsetType = UNSET

@@ -42,7 +42,8 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
 
     `status` and `reason` are of a rejection, `cause` of a dead letter. Of the Business Events that have matched,
     `matches` in number, the first are in `business_events`. `inputs` are what a duplicate was told by, and `owner` the
-    request it repeats, where the ingress knew them. `place` is where it can be read, if it can.
+    request it repeats, where the ingress knew them. `place` is where it can be read, if it can, and
+    `request_id` that of the request that an event is a part of.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
     inputs: tuple[Input, ...] = ()
     owner: Place | None = None
     place: Place | None = None
+    request_id: str | None = None
 
 
 class Counts(NamedTuple):
@@ -145,15 +147,21 @@ def _of_pipeline(one: Pointer, place: Place) -> Entry | None:
         return None
     event_id, at = identified
     match one:
-        case Matched(count=0):
-            return Entry(id=event_id, at=at, outcome="no-match", place=place)
-        case Matched(count=count, business_events=some):
-            named = tuple(filter(None, map(_identifier, some)))
-            return Entry(id=event_id, at=at, outcome="matched", matches=count, business_events=named, place=place)
+        case Matched(count=count, business_events=some, request_id=request_id):
+            return Entry(
+                id=event_id,
+                at=at,
+                outcome="matched" if count else "no-match",
+                matches=count,
+                business_events=tuple(filter(None, map(_identifier, some))),
+                place=place,
+                request_id=_identifier(request_id or ""),
+            )
         case Dropped():
             return Entry(id=event_id, at=at, outcome="duplicate", place=place)
-        case Dead(cause=cause):
-            return Entry(id=event_id, at=at, outcome="dead-letter", cause=cause, place=place)
+        case Dead(cause=cause, request_id=request_id):
+            part_of = _identifier(request_id or "")
+            return Entry(id=event_id, at=at, outcome="dead-letter", cause=cause, place=place, request_id=part_of)
 
 
 def _identified(one: Repetition | Rejection | Pointer) -> tuple[str, datetime] | None:

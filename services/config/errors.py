@@ -5,6 +5,7 @@ RequestError
 ├── UnauthenticatedError  nobody known asks
 ├── ForbiddenError        who asks lacks a permission
 ├── NotFoundError         not in this workspace, which looks the same as nowhere
+│   └── SplitError        a request that was split, where an event is asked for
 ├── ConflictError         what was asked contradicts what is stored
 ├── OutdatedError         what was asked is about a state that is no more
 ├── UnseenError           what was asked would overwrite somebody else's change, which it does not mention
@@ -51,6 +52,18 @@ class ForbiddenError(RequestError):
 
 class NotFoundError(RequestError):
     """The thing does not exist, or belongs to another workspace."""
+
+
+class SplitError(NotFoundError):
+    """A request that became these events, of which the first are in `event_ids`; the faults name them too."""
+
+    def __init__(self, event_ids: Sequence[str]) -> None:
+        message = (
+            "This is a request that was split: each of its parts is an event of its own, unless it was a duplicate. "
+            "Explain one of these, with its integrationId."
+        )
+        super().__init__(message, [Fault("events", event_id) for event_id in event_ids])
+        self.event_ids = tuple(event_ids)
 
 
 class ConflictError(RequestError):

@@ -16,7 +16,7 @@ from libs.messages import BusinessEventRef, Deduplication
 from services.config.activity import ActivityEntry, names_of, shown_entry
 from services.config.definitions import BusinessEvent, Integration
 from services.config.entries import Entry
-from services.config.errors import Fault, InvalidError, NotFoundError
+from services.config.errors import Fault, InvalidError, NotFoundError, SplitError
 from services.config.evaluations import (
     BUSINESS_EVENTS_LIMIT,
     BusinessEventEvaluation,
@@ -92,6 +92,7 @@ class Explanations:
 
         Raises:
             NotFoundError: the workspace has no such event or integration, or nothing of the event is kept any more.
+            SplitError: it is a request, of which several events have become.
             InvalidError: an id that carries no time needs its integration.
             UnavailableError: the store or Kafka does not answer.
         """
@@ -134,6 +135,8 @@ class Explanations:
             raise NotFoundError(_NOT_FOUND)
         if integration_id is not None and event.integration.id != integration_id:
             raise NotFoundError(_NOT_FOUND)
+        if event.id != event_id:
+            raise SplitError(await self._sightings.parts_of(event_id, event))
         matched = await self._sightings.matches(event)
         return _Known(
             id=event.id,
@@ -191,6 +194,7 @@ def _told_by_triggers(event: Sighting, matched: Sequence[BusinessEventRef]) -> E
         matches=len(matched),
         business_events=tuple(one.id for one in matched[:MATCHES_LIMIT]),
         place=event.place,
+        request_id=event.request_id,
     )
 
 

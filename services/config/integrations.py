@@ -1,5 +1,6 @@
 """The rules for integrations, the same for REST and the console."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 from libs.identifiers import new_event_id
 from libs.messages import JwtAuth
 from libs.sealing import Sealer
-from services.config.advice import advice_on_draft, advice_on_keys, key_ids
+from services.config.advice import advice_on_draft, advice_on_keys, advice_on_sample, key_ids
 from services.config.definitions import BusinessEvent, Draft, Integration, discard_draft, publish, save, unpublish
 from services.config.drafts import IntegrationChanges, NewIntegration, changed_draft, new_draft
 from services.config.errors import ConflictError, Fault, ForbiddenError, InvalidError, NotFoundError
@@ -71,7 +72,7 @@ class Integrations:
             return await existing_integration(scope, integration_id)
 
     async def warnings(self, by: Identity, shown: Sequence[Integration]) -> list[list[Fault]]:
-        """For each of these, what works and may not be what is wanted."""
+        """For each of these, what works and may not be what is wanted; not what `warnings_of` asks its sample."""
         found = [advice_on_draft(one) for one in shown]
         if ids := key_ids(shown):
             async with self._workspaces.reading(by.workspace.id) as scope:
@@ -79,6 +80,17 @@ class Integrations:
             for one, warnings in zip(shown, found, strict=True):
                 warnings.extend(advice_on_keys(one, keys, scope.now))
         return found
+
+    async def warnings_of(self, by: Identity, integration: Integration) -> list[Fault]:
+        """What works and may not be what is wanted, also in view of the latest sample, which can be large."""
+        [found] = await self.warnings(by, [integration])
+        if integration.draft.deduplication is None:
+            return found
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            capture = await scope.captures.get(integration.id)
+        if capture is None or capture.sample is None:
+            return found
+        return [*found, *await asyncio.to_thread(advice_on_sample, integration, capture.sample)]
 
     async def change(
         self, by: Identity, integration_id: str, changes: IntegrationChanges, expected: Expected

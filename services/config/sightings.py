@@ -20,10 +20,12 @@ from services.config.records import Records, Wanted
 _BEFORE_MS: Final = 5_000
 _AFTER_MS: Final = 15_000
 _TRIGGERS_LIMIT: Final = 200
+_PARTS_LIMIT: Final = 100
 
 
-class _Identified(Struct, frozen=True):
+class _Identified(Struct, frozen=True, rename="camel"):
     id: str
+    request_id: str | None = None
 
 
 class _Trigger(Struct, frozen=True, rename="camel"):
@@ -67,7 +69,7 @@ class Sightings:
         return None if record is None else await asyncio.to_thread(_sighting, record)
 
     async def find(self, event_id: str) -> Sighting | None:
-        """The event of an id that carries its time, among those of about that time."""
+        """The event of an id that carries its time, among those of about that time; or a part of that request."""
         ms = time_ms_of(event_id)
         if ms is None:
             return None
@@ -76,11 +78,25 @@ class Sightings:
             since_ms=max(0, ms - _BEFORE_MS),
             until_ms=ms + _AFTER_MS,
             text=event_id.encode(),
-            check=lambda value: _event_id(value) == event_id,
+            check=lambda value: event_id in _ids_of(value),
         )
         for record in await self._records.search(wanted):
             return await asyncio.to_thread(_sighting, record)
         return None
+
+    async def parts_of(self, request_id: str, part: Sighting) -> list[str]:
+        """The ids of the first events of a request that was split; `part` is one of them."""
+        wanted = Wanted(
+            topic=topics.EVENTS,
+            since_ms=part.timestamp_ms,
+            until_ms=part.timestamp_ms + _AFTER_MS,
+            text=request_id.encode(),
+            check=lambda value: request_id in _ids_of(value),
+            partition=part.place.partition,
+            limit=_PARTS_LIMIT,
+        )
+        found = await self._records.search(wanted)
+        return list(dict.fromkeys(_IDENTIFIED.decode(record.value).id for record in found))
 
     async def matches(self, event: Sighting) -> list[BusinessEventRef]:
         """The Business Events that an event has matched, as its triggers tell; none also where there are none yet."""
@@ -96,11 +112,13 @@ class Sightings:
         return [_TRIGGER.decode(record.value).business_event for record in await self._records.search(wanted)]
 
 
-def _event_id(value: bytes) -> str | None:
+def _ids_of(value: bytes) -> tuple[str | None, ...]:
+    """The id of an event, and of the request that it is a part of."""
     try:
-        return _IDENTIFIED.decode(value).id
+        event = _IDENTIFIED.decode(value)
     except (ValueError, RecursionError):
-        return None
+        return ()
+    return event.id, event.request_id
 
 
 def _event_id_of_trigger(value: bytes) -> str | None:

@@ -1,8 +1,17 @@
-"""The one rule for short texts that people read: names, icons."""
+"""The one rule for short texts that people read, names and icons; and how names of ours are written for them."""
 
+import re
 import unicodedata
+from typing import Final
 
 from services.config.errors import Fault
+
+_SNAKE: Final = re.compile(r"_([a-z])")
+
+
+def camel_case(name: str) -> str:
+    """A name of ours as it is in JSON."""
+    return _SNAKE.sub(lambda match: match[1].upper(), name)
 
 
 def check_text(given: str, field: str, limit: int, faults: list[Fault]) -> str:

@@ -25,6 +25,7 @@ from services.config.store.scope import Workspaces
 
 _KEPT_KEYS: Final = 100
 _REFUSAL: Final = "The API key is not valid."
+_NOT_RENEWED: Final = "The token is not valid, or its API key is not any more. Log in again."
 
 
 class Jwk(Struct, frozen=True, kw_only=True):
@@ -69,7 +70,7 @@ class Tokens:
         with self._attempts.at(secret_sha256, address):
             async with self._database.reading() as connection:
                 found = await find_api_key(connection, secret_sha256)
-            return await self._token_from(found, address)
+            return await self._token_from(found, address, _REFUSAL)
 
     async def refresh(self, token: str, address: str) -> str:
         """A token that is as new, from one that is still valid.
@@ -81,7 +82,7 @@ class Tokens:
         found = await self._key_of(token)
         # Each refresh makes another token, but they are all of one key.
         with self._attempts.at(sha256_of(token) if found is None else found[1].id, address):
-            return await self._token_from(found, address)
+            return await self._token_from(found, address, _NOT_RENEWED)
 
     async def jwks(self) -> list[Jwk]:
         """The public keys of all tokens that may be valid."""
@@ -98,14 +99,14 @@ class Tokens:
             key = await scope.api_keys.get(key_id)
         return None if key is None else (workspace_id, key)
 
-    async def _token_from(self, found: tuple[str, ApiKey] | None, address: str) -> str:
+    async def _token_from(self, found: tuple[str, ApiKey] | None, address: str, refusal: str) -> str:
         if found is None or not _is_usable(found[1], self._now(), address):
-            raise UnauthenticatedError(_REFUSAL)
+            raise UnauthenticatedError(refusal)
         workspace_id, api_key = found
         async with self._workspaces.reading(workspace_id) as scope:
             key = signing(await scope.signing_keys.all(), scope.now)
         if key is None:
-            raise UnauthenticatedError(_REFUSAL)
+            raise UnauthenticatedError(refusal)
         issued = int(self._now().timestamp())
         claims = TokenClaims(
             iss=ISSUER,

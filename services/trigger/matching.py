@@ -46,6 +46,7 @@ class _Event(Struct, frozen=True, rename="camel"):
     received_at: str
     headers: dict[str, str]
     body: dict[str, object]
+    request_id: str | None = None
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
@@ -87,12 +88,12 @@ def match(matchers: Matchers, record: Record) -> Decision:
     if any(len(output.value or b"") > TRIGGER_LIMIT_BYTES for output in outputs):
         return _dead(TOO_LARGE, event, record)
     named = tuple([ref.id for ref in matched[:MATCHES_LIMIT]])
-    pointer = Matched(event.id, record.offset, event.received_at, len(matched), named)
+    pointer = Matched(event.id, record.offset, event.received_at, len(matched), named, event.request_id)
     return Decision(outputs, Ended(event.integration.id, pointer))
 
 
 def _dead(letter: DeadLetter, event: _Event, record: Record) -> Decision:
-    pointer = Dead(event.id, record.offset, event.received_at, letter.cause)
+    pointer = Dead(event.id, record.offset, event.received_at, letter.cause, event.request_id)
     return Decision(letter, Ended(event.integration.id, pointer))
 
 

@@ -15,7 +15,7 @@ from services.config.console.incoming import READ
 from services.config.console.paging import cursor_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit
-from services.config.errors import NotFoundError
+from services.config.errors import NotFoundError, SplitError
 from services.config.rest.requests import ApiRequest
 
 _PAGE_SIZE: Final = 50
@@ -51,7 +51,10 @@ async def explanation_page(
 ) -> Response[str]:
     identity, control = visit.identity, visit.control
     integration = await control.integrations.get(identity, str(integration_id))
-    explanation = await control.explanations.of(identity, str(event_id), integration.id)
+    try:
+        explanation = await control.explanations.of(identity, str(event_id), integration.id)
+    except SplitError as split:
+        return visit.page("split_request.html", integration=integration, request_id=event_id, event_ids=split.event_ids)
     shown = await asyncio.to_thread(explained.shown, explanation)
     return visit.page("explanation.html", integration=integration, explanation=explanation, excerpt=shown)
 

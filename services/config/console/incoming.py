@@ -19,7 +19,6 @@ from services.config.definitions import Integration
 from services.config.errors import ConflictError, OutdatedError, RequestError
 from services.config.identity import Permission
 from services.config.rest.requests import ApiRequest, needs
-from services.config.rules import uncovered_headers
 
 _PAGE_SIZE: Final = 50
 
@@ -232,14 +231,14 @@ async def _show(
 ) -> Response[str]:
     shown = fields or integration_form.shown(integration.draft)
     capture = await shown_capture(visit, integration.id)
-    draft = integration.draft
+    warnings = Faults(await visit.control.integrations.warnings_of(visit.identity, integration))
     return visit.page(
         "integration.html",
         error,
         integration=integration,
         revision=revision or str(integration.revision),
         fields=shown,
-        warnings=Faults(uncovered_headers(draft.auth, draft.deduplication)),
+        warnings=warnings.of("deduplication.parameters"),
         capture=capture,
         url=visit.control.ingress_url.of(integration.id),
         login_url=f"{visit.control.config_url}/uauth/v2/auth/login/profile",

@@ -52,7 +52,8 @@ class EntryAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 
     `status` and `reason` are of a rejection, `cause` of a dead letter. `matches` is how many Business Events have
     matched, `matched` names the first 20. `inputs` are what a duplicate was told by; one without `value` was absent.
-    `place` is null where there is no record.
+    `place` is null where there is no record. `request_id` is that of the request that was split, of its parts only;
+    parts that are left out as duplicates are not listed while another part of their request is new.
     """
 
     id: str
@@ -65,6 +66,7 @@ class EntryAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     matched: Sequence[MatchedAnswer]
     inputs: Sequence[Input]
     place: PlaceAnswer | None
+    request_id: str | None
 
 
 class BucketAnswer(Struct, frozen=True, kw_only=True):
@@ -99,7 +101,7 @@ class EventAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     place: PlaceAnswer
 
 
-class DeduplicationAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+class DeduplicationExplanationAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     """What an event is told from others by, under the rules as they are now; one without `value` is absent.
 
     `hash` is null if nothing of it is there, or if it is not known. `duplicate_of` is the event that a duplicate
@@ -138,7 +140,7 @@ class ExplanationAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     integration_id: str
     recorded: EntryAnswer | None
     event: EventAnswer | None
-    deduplication: DeduplicationAnswer | None
+    deduplication: DeduplicationExplanationAnswer | None
     business_events: Sequence[EvaluationAnswer]
     complete: bool
 
@@ -180,7 +182,10 @@ async def explain(
     explanations: NamedDependency[Explanations],
     integration_id: OfIntegration = None,
 ) -> ExplanationAnswer:
-    """What it was told from others by, and for every Business Event each condition with the actual value."""
+    """What it was told from others by, and for every Business Event each condition with the actual value.
+
+    A request that was split is 404: `errors` has the ids of its events, which are explained instead.
+    """
     of = None if integration_id is None else str(integration_id)
     return _explanation(await explanations.of(identity, str(event_id), of))
 
@@ -195,7 +200,7 @@ def _explanation(found: EventExplanation) -> ExplanationAnswer:
         event=None if found.event is None else _event(found.event),
         deduplication=None
         if known is None
-        else DeduplicationAnswer(
+        else DeduplicationExplanationAnswer(
             rules=known.rules, inputs=known.inputs, hash=known.hash, duplicate_of=known.duplicate_of
         ),
         business_events=[_evaluation(one) for one in found.business_events],
@@ -215,6 +220,7 @@ def _entry(entry: ActivityEntry) -> EntryAnswer:
         matched=[MatchedAnswer(id=one.id, name=one.name) for one in entry.matched],
         inputs=entry.inputs,
         place=None if entry.place is None else _place(entry.place),
+        request_id=entry.request_id,
     )
 
 

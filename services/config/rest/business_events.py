@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
-from libs.filters import Outcome, to_source
+from libs.filters import Outcome, Reason, to_source
 from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent, Trial
 from services.config.definitions import BusinessEvent, Time
 from services.config.identity import Permission
@@ -59,7 +59,7 @@ class ConditionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     some: str | UnsetType = UNSET
     actual: object = UNSET
     matched: bool
-    reason: Literal["absent", "other type", "different value"] | None
+    reason: Reason | None
 
 
 class TrialAnswer(Struct, frozen=True, kw_only=True):

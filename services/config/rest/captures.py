@@ -88,7 +88,11 @@ def capture_router() -> Router:
 async def arm(
     integration_id: FromPath[UUID], identity: NamedDependency[Identity], captures: NamedDependency[Captures]
 ) -> CaptureAnswer:
-    """For 90 seconds the next accepted request is kept as a sample. It triggers nothing of its own."""
+    """For 90 seconds the next request that passes the checks is kept as a sample.
+
+    Of a draft it is nothing else: it becomes no event and uses up no deduplication key. A published integration
+    processes it as always, so it can trigger, or be a duplicate; the sample is a copy.
+    """
     return _answer(await captures.arm(identity, str(integration_id)), "armed")
 
 

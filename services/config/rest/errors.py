@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from msgspec import Struct
+from msgspec import Struct, ValidationError
 
 from libs.identifiers import new_event_id
 from services.config.errors import (
@@ -23,11 +23,14 @@ from services.config.errors import (
     NotFoundError,
     OutdatedError,
     RequestError,
+    SplitError,
     ThrottledError,
     UnauthenticatedError,
     UnavailableError,
     UnseenError,
 )
+from services.config.rest.choices import choices
+from services.config.texts import camel_case
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ STATUSES: Final[Mapping[type[RequestError], HTTPStatus]] = {
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
+    SplitError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     OutdatedError: HTTPStatus.PRECONDITION_FAILED,
     UnseenError: HTTPStatus.PRECONDITION_REQUIRED,
@@ -55,11 +59,22 @@ _MESSAGES: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is larger than {BODY_LIMIT_BYTES:,} bytes.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body must be application/json.",
 }
-_SNAKE: Final = re.compile(r"_([a-z])")
+_THINGS: Final = {
+    "integrations": "integration",
+    "business-events": "Business Event",
+    "api-keys": "API key",
+    "signing-keys": "signing key",
+    "users": "user",
+    "events": "event",
+}
+_THING: Final = re.compile(rf"/api/v1/(?P<things>{'|'.join(_THINGS)})/(?P<id>[^/]+)")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NAMED_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`", re.DOTALL)
 # What a message of msgspec says without repeating a value, which may be a secret in the wrong place.
 _WITHOUT_VALUE: Final = re.compile(r"(Expected|Object) .*|Invalid [^'\"]*", re.DOTALL)
 _PATH_BEGINS: Final = "`$."
+_AT: Final = " - at `$"
+_NO_MORE: Final = "is not valid"
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
@@ -71,12 +86,13 @@ class ErrorAnswer(Struct, frozen=True, kw_only=True):
     errors: Sequence[Fault] = ()
 
 
-def camel_case(name: str) -> str:
-    """A name of ours as it is in JSON."""
-    return _SNAKE.sub(lambda match: match[1].upper(), name)
+def fault_of(error: ValidationError, kind: object) -> Fault:
+    """What is wrong with the form of something that is decoded as `kind`, where, and without a value."""
+    message, at, path = str(error).rpartition(_AT)
+    return _located(path.removesuffix("`").removeprefix("."), message, kind) if at else _located("", path, kind)
 
 
-def error_response(_request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+def error_response(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """The answer for anything that was raised."""
     match error:
         case RequestError():
@@ -85,13 +101,22 @@ def error_response(_request: Request[Any, Any, Any], error: Exception) -> Respon
             later = {"Retry-After": str(error.retry_after_s)} if isinstance(error, ThrottledError) else None
             return _answer(STATUSES[type(error)], error.message, error.faults, later)
         case ValidationException():
-            return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(one) for one in error.extra or ()])
+            return _answer(HTTPStatus.BAD_REQUEST, faults=[_fault(request, one) for one in error.extra or ()])
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return _answer(HTTPStatus(error.status_code), headers=error.headers)
+            nothing = _nothing_at(request.scope["path"]) if error.status_code == HTTPStatus.NOT_FOUND else None
+            return _answer(HTTPStatus(error.status_code), nothing, headers=error.headers)
         case _:
             error_id = new_event_id()
             log.error("request failed, error %s", error_id, exc_info=error)
             return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"This is our fault. It is logged as {error_id}.")
+
+
+def _nothing_at(path: str) -> str | None:
+    """What does not exist, where an id in a path is none, so that no route is found."""
+    found = _THING.match(path)
+    if found is None or _UUID.fullmatch(found["id"]):
+        return None
+    return f"There is no such {_THINGS[found['things']]}: ids are UUIDs."
 
 
 def _answer(
@@ -109,7 +134,7 @@ def _answer(
     )
 
 
-def _fault(found: object) -> Fault:
+def _fault(request: Request[Any, Any, Any], found: object) -> Fault:
     """A fault as the framework reports it, with the path of the field it is about, and no value.
 
     The framework takes the path to begin where the message first says so, which may be within a value.
@@ -122,14 +147,21 @@ def _fault(found: object) -> Fault:
         case {"key": str(path), "message": str(message), "source": "body"}:
             pass
         case {"key": str(key), "message": str(message)}:
-            path = camel_case(key)  # the name of a parameter here, not in the query
+            kind = request.route_handler.parsed_fn_signature.parameters[key].annotation
+            fault = _located("", message, kind)
+            return Fault(camel_case(key), fault.message)  # the name of a parameter here, not in the query
         case _:
-            return Fault("", "is not valid")
+            return Fault("", _NO_MORE)
     if _PATH_BEGINS in path:
         path = path.rpartition(_PATH_BEGINS)[2].removeprefix("data.")
+    return _located(path, message, None)
+
+
+def _located(path: str, message: str, kind: object) -> Fault:
     if named := _NAMED_FIELD.fullmatch(message):
         path = f"{path}.{named[1]}".lstrip(".")
         message = "is required" if "missing" in message else "is not a known field"
     elif not _WITHOUT_VALUE.fullmatch(message):
-        message = "is not valid"
+        allowed = choices(kind, path)
+        message = f"must be one of {', '.join(allowed)}" if allowed else _NO_MORE
     return Fault(path, message)

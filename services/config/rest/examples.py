@@ -131,6 +131,7 @@ _ENTRY: Final = activity.EntryAnswer(
     matched=[activity.MatchedAnswer(id=ID, name="Urgent")],
     inputs=[],
     place=_PLACE,
+    request_id=None,
 )
 _EXPLANATION: Final = activity.ExplanationAnswer(
     id=ID,
@@ -146,7 +147,7 @@ _EXPLANATION: Final = activity.ExplanationAnswer(
         parameters={"body.complaint.priority": "high", "headers.x-form-id": "7"},
         place=_PLACE,
     ),
-    deduplication=activity.DeduplicationAnswer(
+    deduplication=activity.DeduplicationExplanationAnswer(
         rules=_DEDUPLICATION, inputs=[Input(parameter="body.complaint.id")], hash=None, duplicate_of=None
     ),
     business_events=[

@@ -10,10 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from services.config.errors import Fault
 from services.config.rest.errors import BODY_LIMIT_BYTES, STATUSES, ErrorAnswer
 from services.config.rest.preconditions import IF_MATCH
-from services.config.rest.requests import OPEN, permissions_of
+from services.config.rest.requests import OPEN, STRICT, permissions_of
 
 _MEANINGS: Final[Mapping[HTTPStatus, str]] = {
-    HTTPStatus.BAD_REQUEST: "What was given breaks a rule. `errors` has every fault, and where it is.",
+    HTTPStatus.BAD_REQUEST: "What was given breaks a rule. `errors` says where: the first fault of its form, or if "
+    "that is right the faults of its content.",
     HTTPStatus.UNAUTHORIZED: "There is no session, or no longer; or a login fails.",
     HTTPStatus.FORBIDDEN: "The user lacks a permission, which the message names.",
     HTTPStatus.NOT_FOUND: "The workspace has no such thing.",
@@ -48,7 +49,7 @@ def _failures(route: HTTPRouteHandler, parameters: Mapping[str, str]) -> Iterato
         yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if "path" in parameters.values():
         yield HTTPStatus.NOT_FOUND
-    if {"query", "header"} & set(parameters.values()):
+    if route.opt.get("query") == STRICT["query"] or {"query", "header"} & set(parameters.values()):
         yield HTTPStatus.BAD_REQUEST
     if IF_MATCH in parameters:
         yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)

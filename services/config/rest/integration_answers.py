@@ -41,7 +41,7 @@ class IntegrationAnswer(Content, frozen=True, kw_only=True, rename="camel"):
     """The draft of an integration, and what of it is live, as which version.
 
     `warnings` are about the draft, and about the API key of what is live: what works as it is written, and may not
-    be what is wanted.
+    be what is wanted. Lists leave out what the latest sample says of the draft.
     """
 
     id: str
@@ -80,15 +80,13 @@ class Desk(Struct, frozen=True):
     ingress_url: IngressUrl
 
     async def answer(self, integration: Integration, status_code: int = 200) -> Tagged[IntegrationAnswer]:
-        [answered] = await self._answers([integration])
-        return Tagged(answered, integration, status_code)
+        warnings = await self.integrations.warnings_of(self.by, integration)
+        return Tagged(_answer(integration, self.ingress_url, warnings), integration, status_code)
 
     async def page(self, found: Page[Integration]) -> IntegrationsAnswer:
-        return IntegrationsAnswer(items=await self._answers(found.items), next_cursor=found.next_cursor)
-
-    async def _answers(self, shown: Sequence[Integration]) -> list[IntegrationAnswer]:
-        warnings = await self.integrations.warnings(self.by, shown)
-        return [_answer(one, self.ingress_url, warned) for one, warned in zip(shown, warnings, strict=True)]
+        warnings = await self.integrations.warnings(self.by, found.items)
+        items = [_answer(one, self.ingress_url, warned) for one, warned in zip(found.items, warnings, strict=True)]
+        return IntegrationsAnswer(items=items, next_cursor=found.next_cursor)
 
 
 async def desk(

@@ -19,11 +19,13 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.response import ServerSentEvent
 from litestar.routes import BaseRoute, HTTPRoute
 
-from services.config.rest.errors import ErrorAnswer, camel_case
+from libs import messages
+from services.config.rest.errors import ErrorAnswer
 from services.config.rest.examples import DEAD_LETTER_ID, EXAMPLES, ID, STREAM
 from services.config.rest.failures import descriptions, failures, reference
 from services.config.rest.preconditions import Tagged
 from services.config.rest.requests import SESSION_COOKIE, SIGNED_IN, TOKEN, permissions_of
+from services.config.texts import camel_case
 
 Json = dict[str, Any]
 
@@ -104,13 +106,27 @@ def _completed(document: Json, routes: Sequence[BaseRoute]) -> Json:
     operations = list(_operations(document, routes))
     used = {ErrorAnswer, *(one for operation in operations for one in (operation.body, operation.answer))}
     structs = sorted(used - {None, ServerSentEvent}, key=lambda struct: struct.__name__)
-    _, schemas = msgspec.json.schema_components(structs, schema_hook=_anything, ref_template=_REFERENCES)
+    schemas = _schemas(structs)
     for schema in schemas.values():
         schema["description"] = _for_readers(schema.get("description", ""))
     for operation in operations:
         operation.description.update(_description(operation))
     document["components"] = {"schemas": schemas, "responses": descriptions(), "securitySchemes": _SCHEMES}
     return document
+
+
+def _schemas(structs: Sequence[type[msgspec.Struct]]) -> dict[str, Json]:
+    """The schemas by short names: of two structs of one name, the one that is only answered is an answer."""
+    _, schemas = msgspec.json.schema_components(structs, schema_hook=_anything, ref_template=_REFERENCES)
+    text = msgspec.json.encode(schemas).decode()
+    for name in schemas:
+        module, _, short = name.rpartition(".")
+        if module:
+            short += "Answer" if module == messages.__name__ else ""
+            old, new = _REFERENCES.format(name=name), _REFERENCES.format(name=short)
+            text = text.replace(f'"{old}"', f'"{new}"').replace(f'"{name}":', f'"{short}":')
+    renamed: dict[str, Json] = msgspec.json.decode(text)
+    return renamed
 
 
 def _operations(document: Json, routes: Sequence[BaseRoute]) -> Iterator[Operation]:

@@ -10,11 +10,13 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, InternalServerException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
 from litestar.types import Guard
 
 from services.config.accounts import Accounts
 from services.config.errors import Fault, ForbiddenError, InvalidError, RequestError, UnauthenticatedError
 from services.config.identity import Identity, Permission, Permissions
+from services.config.rest.errors import fault_of
 
 # Who asks, as a parameter of a route.
 By = NamedDependency[Identity]
@@ -23,6 +25,8 @@ SESSION_COOKIE: Final = "inlet_session"
 # What a route asks for. One that says nothing is closed to everybody.
 OPEN: Final = {"needs": "nothing"}
 SIGNED_IN: Final = {"needs": "session"}
+# Beside it: nothing unknown may be in the query, which `check_query` sees to.
+STRICT: Final = {"query": "strict"}
 # A token of a sender, which the route looks at itself.
 TOKEN: Final = {"needs": "token"}
 
@@ -63,16 +67,42 @@ class ApiRequest(Request[Identity, str, State]):
         Raises:
             ClientException: 415, it does not say that it is JSON. A browser sends JSON to another site only after
                 asking that site, so this also keeps forms of other sites out.
-            InvalidError: it is not JSON.
+            InvalidError: it is not JSON, or not of the form that the route takes; with exactly these types, where the
+                framework, which goes by the same types afterwards, takes "10" for a number as in a query.
         """
         if self.content_type[0] != "application/json":
             raise ClientException(status_code=415)
         try:
-            return msgspec.json.decode(await self.body())
+            value = msgspec.json.decode(await self.body())
         except msgspec.MsgspecError as error:
             raise InvalidError([Fault("", str(error))]) from error
         except (UnicodeDecodeError, RecursionError) as error:
             raise InvalidError([Fault("", "JSON is malformed: not UTF-8, or nested too deep")]) from error
+        if (taken := self.route_handler.parsed_data_field) is not None:
+            try:
+                msgspec.convert(value, taken.annotation)
+            except msgspec.ValidationError as error:
+                raise InvalidError([fault_of(error, taken.annotation)]) from error
+        return value
+
+
+async def check_query(request: Request[Any, Any, Any]) -> None:
+    """Refuse what a route does not know in its query: a filter that is misspelt would show everything.
+
+    Raises:
+        InvalidError: names what is not known, and what is.
+    """
+    parameters = request.route_handler.parsed_fn_signature.parameters.items()
+    known = [
+        parameter.kwarg_definition.name or name
+        for name, parameter in parameters
+        if isinstance(parameter.kwarg_definition, QueryParameter)
+    ]
+    named = f"there are {', '.join(known)}" if known else "there are none here"
+    if faults := [
+        Fault(name, f"is not a known parameter: {named}") for name in request.query_params if name not in known
+    ]:
+        raise InvalidError(faults)
 
 
 def permission_guard(accounts: Accounts) -> Guard:

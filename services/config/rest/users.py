@@ -23,7 +23,9 @@ from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address,
 from services.config.revisions import expected
 from services.config.users import NewUser, Password, UserChanges, Users
 
-SubjectKind = Annotated[str | None, QueryParameter(name="subjectKind", description="Only changes of this kind.")]
+SubjectKind = Annotated[
+    str | None, QueryParameter(name="subjectKind", description="Only changes of this kind, such as `integration`.")
+]
 SubjectId = Annotated[str | None, QueryParameter(name="subjectId", description="Only changes of this one.")]
 
 

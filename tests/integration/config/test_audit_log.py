@@ -71,6 +71,16 @@ async def test_changes_of_keys_and_users_leave_entries_too(plane: ControlPlane) 
     assert user["password"] not in str(entries)
 
 
+async def test_what_has_changed_is_named_as_in_the_api(plane: ControlPlane) -> None:
+    path = f"/api/v1/integrations/{await plane.create_integration()}"
+    await plane.call("PATCH", path, {"rateLimit": {"perSecond": 5, "burst": 5}})
+    await plane.call("PATCH", "/api/v1/workspace", {"timeZone": "Europe/Warsaw"})
+    workspace, integration, _ = (await plane.call("GET", LOG))["items"]
+    assert {"draft.rateLimit.perSecond", "draft.rateLimit.burst"} <= set(integration["changes"])
+    assert "_" not in "".join(integration["changes"])
+    assert set(workspace["changes"]) == {"timeZone"}
+
+
 async def test_entries_are_found_by_their_subject(plane: ControlPlane) -> None:
     one, other = await plane.create_integration("one"), await plane.create_integration("other")
     found = await plane.call("GET", f"{LOG}?subjectId={one}")

@@ -5,6 +5,8 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from services.config.audit import subject_kinds
+from services.config.identity import Permission
 from tests.integration.config.control_plane import ControlPlane, serving, settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -102,6 +104,76 @@ async def test_a_value_that_is_refused_is_located_and_not_repeated(
     assert "hid" not in json.dumps(answer)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field", "allowed"),
+    [
+        ("/api/v1/users", {"email": "a@b", "role": "x"}, "role", {"viewer", "author", "publisher", "administrator"}),
+        ("/api/v1/users", {"email": "a@b", "permissions": ["ADMIN", "x"]}, "permissions[1]", set(Permission)),
+        ("/api/v1/api-keys", {"name": "x", "permissions": ["x"]}, "permissions[0]", {"INCOMING_WEBHOOK_EXECUTE"}),
+        ("/api/v1/integrations", {**GOOD, "auth": {"kind": "x"}}, "auth.kind", {"none", "jwt", "meta"}),
+        (
+            "/api/v1/integrations",
+            {**GOOD, "deduplication": {"parameters": ["body.a"], "onRedisDown": "x"}},
+            "deduplication.onRedisDown",
+            {"reject", "accept"},
+        ),
+        ("/api/v1/dead-letters/replay", {"service": "x"}, "service", {"normalizer", "trigger"}),
+        ("/api/v1/dead-letters?service=x", None, "service", {"normalizer", "trigger"}),
+        ("/api/v1/audit-log?subjectKind=x", None, "subjectKind", set(subject_kinds())),
+    ],
+)
+async def test_the_values_that_there_are_to_choose_from_are_named(
+    plane: ControlPlane, path: str, body: object, field: str, allowed: set[str]
+) -> None:
+    answer = await plane.call("GET" if body is None else "POST", path, body, status=400)
+    [fault] = answer["errors"]
+    assert fault["field"] == field
+    assert set(fault["message"].removeprefix("must be one of ").split(", ")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/v1/integrations", {**GOOD, "rateLimit": {"perSecond": "10", "burst": 1}}, "rateLimit.perSecond"),
+        ("/api/v1/integrations", {**GOOD, "rateLimit": {"perSecond": 10, "burst": "1"}}, "rateLimit.burst"),
+        ("/api/v1/integrations", {**GOOD, "auth": {"kind": "meta", "splitBatches": "true"}}, "auth.splitBatches"),
+        ("/api/v1/integrations", {**GOOD, "auth": {"kind": "meta", "splitBatches": 1}}, "auth.splitBatches"),
+        ("/api/v1/api-keys", {"name": "x", "expiresAt": 1_900_000_000}, "expiresAt"),
+    ],
+)
+async def test_a_value_of_another_type_is_refused_also_where_it_could_be_read_as_the_right_one(
+    plane: ControlPlane, path: str, body: object, field: str
+) -> None:
+    answer = await plane.call("POST", path, body, status=400)
+    assert [fault["field"] for fault in answer["errors"]] == [field]
+    assert answer["errors"][0]["message"].startswith("Expected ")
+
+
+async def test_a_query_that_is_not_known_is_told_which_there_are(plane: ControlPlane) -> None:
+    [fault] = (await plane.call("GET", "/api/v1/integrations?serch=x", status=400))["errors"]
+    assert fault == {"field": "serch", "message": "is not a known parameter: there are limit, cursor, search"}
+    [fault] = (await plane.call("GET", "/api/v1/me?x", status=400))["errors"]
+    assert fault == {"field": "x", "message": "is not a known parameter: there are none here"}
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("integrations/x", "integration"),
+        ("integrations/x/capture", "integration"),
+        ("business-events/x", "Business Event"),
+        ("api-keys/x", "API key"),
+        ("users/x", "user"),
+        ("events/x/explain", "event"),
+    ],
+)
+async def test_what_does_not_exist_is_named_also_where_the_id_is_none(
+    plane: ControlPlane, path: str, named: str
+) -> None:
+    answer = await plane.call("GET", f"/api/v1/{path}", status=404)
+    assert answer["message"].startswith(f"There is no such {named}")
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 async def test_a_body_that_does_not_say_that_it_is_json_is_refused(plane: ControlPlane, content_type: str) -> None:
     headers = {"content-type": content_type} if content_type else {}
@@ -119,6 +191,8 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_refused(plane: Contro
         ("limit=", "limit"),
         ("cursor=x", "cursor"),
         ("integrationId=x", "integrationId"),
+        ("integrationID=x", "integrationID"),
+        ("limit=1&integration_id=x", "integration_id"),
     ],
 )
 async def test_a_bad_query_is_refused_and_located(plane: ControlPlane, query: str, field: str) -> None:

@@ -174,8 +174,11 @@ async def test_every_example_is_what_its_schema_describes(plane: ControlPlane) -
 
 
 @sqlite
-async def test_schemas_call_fields_as_json_does(plane: ControlPlane) -> None:
+async def test_schemas_have_short_names_and_call_fields_as_json_does(plane: ControlPlane) -> None:
     schemas = (await described(plane))["components"]["schemas"]
+    assert not [name for name in schemas if "." in name]
+    both = ("NoAuth", "JwtAuth", "MetaAuth", "Deduplication", "RateLimit")
+    assert {*both, *(f"{name}Answer" for name in both)} <= set(schemas)
     assert "`timeZone`" in schemas["WorkspaceChanges"]["description"]
     assert not [name for name, schema in schemas.items() if re.search(r"`[a-z]+_[a-z_]+`", schema["description"])]
     assert schemas["NewIntegration"]["additionalProperties"] is False
@@ -205,7 +208,7 @@ async def test_what_an_operation_needs_is_in_its_description(plane: ControlPlane
 
 CHANGE = "/api/v1/integrations/{integration_id}"
 WITH_BODY = {"400", "413", "415"}
-WITH_SESSION = {"401", "503"}
+WITH_SESSION = {"400", "401", "503"}
 WITH_PERMISSION = WITH_SESSION | {"403"}
 
 
@@ -215,9 +218,9 @@ WITH_PERMISSION = WITH_SESSION | {"403"}
     [
         (("GET", "/.well-known/jwks.json"), {"503"}),
         (("POST", "/api/v1/session"), WITH_BODY | WITH_SESSION | {"429"}),
-        (("GET", "/uauth/v2/auth/refresh/profile"), WITH_SESSION | {"429"}),
+        (("GET", "/uauth/v2/auth/refresh/profile"), {"401", "429", "503"}),
         (("GET", "/api/v1/me"), WITH_SESSION),
-        (("GET", "/api/v1/integrations"), WITH_PERMISSION | {"400"}),
+        (("GET", "/api/v1/integrations"), WITH_PERMISSION),
         (("GET", CHANGE), WITH_PERMISSION | {"404"}),
         (("PATCH", CHANGE), WITH_PERMISSION | WITH_BODY | {"404", "412", "428"}),
         (("DELETE", CHANGE), WITH_PERMISSION | {"400", "404", "409", "412", "428"}),

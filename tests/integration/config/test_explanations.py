@@ -278,6 +278,33 @@ async def test_a_part_of_a_request_is_found_with_its_integration_only(pipeline: 
     await pipeline.explain(unknown, f"?integrationId={integration_id}", status=404)
 
 
+async def test_a_request_that_was_split_is_told_by_the_ids_of_its_events_and_they_tell_of_it(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    integration_id, other = [await pipeline.plane.create_integration() for _ in range(2)]
+    request_id = new_event_id()
+    parts = [
+        msgspec.structs.replace(pipeline.event(integration_id, part_id(request_id, place)), request_id=request_id)
+        for place in ("0.0", "0.1")
+    ]
+    await pipeline.publish(pipeline.event(integration_id, about=request_id))
+    for event in parts:
+        place = await pipeline.publish(event)
+        pointer = Matched(event.id, place.offset, event.received_at, 0, (), request_id)
+        await pipeline.tell(integration_id, topics.EVENTS, pointer)
+        await pipeline.until_told(integration_id, event.id)
+    answer = await pipeline.explain(request_id, status=404)
+    assert [fault["message"] for fault in answer["errors"]] == [event.id for event in parts]
+    assert "was split" in answer["message"]
+    assert "split" not in (await pipeline.explain(request_id, f"?integrationId={other}", status=404))["message"]
+    activity = await pipeline.plane.call("GET", f"/api/v1/integrations/{integration_id}/activity")
+    assert {one["requestId"] for one in activity["items"]} == {request_id}
+    page = await pipeline.plane.client.get(f"/incoming/{integration_id}/activity/{request_id}")
+    assert all(f"/incoming/{integration_id}/activity/{event.id}" in page.text for event in parts)
+    await become_a_neighbour(pipeline.plane, tmp_path)
+    assert (await pipeline.explain(request_id, status=404))["errors"] == []
+
+
 async def test_events_of_another_workspace_look_like_those_that_never_were(pipeline: Pipeline, tmp_path: Path) -> None:
     integration_id = await pipeline.plane.create_integration()
     told, forgotten = pipeline.event(integration_id), pipeline.event(integration_id)

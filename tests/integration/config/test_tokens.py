@@ -158,6 +158,8 @@ async def test_what_is_no_token_of_ours_is_not_renewed(timed: ControlPlane) -> N
     none = base64.urlsafe_b64encode(json.dumps({"alg": "none", "kid": kid_of(token)}).encode()).decode().rstrip("=")
     for bad in ("", "a.b.c", f"{none}.{claims}.", f"{head}.{claims}.{signature[:-8]}AAAAAAAA", key["secret"]):
         await refresh(timed, bad, status=401)
+    answer = await timed.client.get(REFRESH, headers={"authorization": "Bearer a.b.c"})
+    assert answer.json()["message"].startswith("The token is not valid")
 
 
 @pytest.mark.parametrize(

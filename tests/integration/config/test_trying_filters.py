@@ -29,7 +29,7 @@ async def test_every_condition_says_what_it_found_and_why_it_does_not_hold(plane
         ("where.any[1]", False, "other type", "2"),
         ("where.any[2]", False, "absent", None),
         ("where.any[3]", True, None, ["1", "2"]),
-        ("where.any[4]", False, "different value", [{"id": "1"}, {"id": "2"}]),
+        ("where.any[4]", False, "no single element satisfies all", [{"id": "1"}, {"id": "2"}]),
         ("where.any[4].where", False, "different value", ["1", "2"]),
         ("where.any[5]", True, None, "7"),
     ]

@@ -1,16 +1,25 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from libs import messages
-from services.config.advice import advice_on_draft, advice_on_keys, key_ids
+from services.config.advice import advice_on_draft, advice_on_keys, advice_on_sample, key_ids
 from services.config.definitions import ApiKey, Draft, Integration, publish, save
 
 NOW = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 CHANGE = "body.entry.0.changes.0.value.id"
+
+SAMPLE = messages.Sample(
+    integration_id="i1",
+    generation=1,
+    received_at="2026-01-31T09:15:30Z",
+    headers={"x-form-id": "7"},
+    body=msgspec.Raw(b'{"customer": {"id": 1}, "lines": [1], "note": null, "none": {}}'),
+)
 
 
 def api_key(
@@ -139,3 +148,28 @@ def test_a_policy_for_redis_that_has_no_effect_on_what_is_split_is_warned_of() -
     assert warnings(integration(draft(split, CHANGE, redis_down="accept"))) == []
     assert warnings(integration(draft(split))) == []
     assert warnings(integration(draft(whole, CHANGE, redis_down="reject"))) == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reason"),
+    [
+        ("body.customer", "is an object or array in the latest sample"),
+        ("body.lines", "is an object or array in the latest sample"),
+        ("body.custmer.id", "is not in the latest sample"),
+        ("body.customer.id.x", "is not in the latest sample"),
+        ("body.line", "is not in the latest sample"),
+        ("headers.x-form", "is not in the latest sample"),
+    ],
+)
+def test_a_parameter_that_is_no_value_in_the_latest_sample_is_warned_of(parameter: str, reason: str) -> None:
+    [warning] = advice_on_sample(integration(draft(messages.NoAuth(), "body.customer.id", parameter)), SAMPLE)
+    assert warning.field == "deduplication.parameters[1]"
+    assert warning.message.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "parameter", ["body.customer.id", "body.lines.0", "body.note", "body.none", "headers.x-form-id"]
+)
+def test_a_parameter_that_is_a_value_in_the_latest_sample_is_not_warned_of(parameter: str) -> None:
+    assert advice_on_sample(integration(draft(messages.NoAuth(), parameter)), SAMPLE) == []
+    assert advice_on_sample(integration(draft(messages.NoAuth())), SAMPLE) == []

@@ -48,6 +48,7 @@ def test_what_ended_in_the_pipeline_is_an_entry_with_its_place() -> None:
         Matched(EVENT, 2, AT, 0, ()),
         Dropped(EVENT, 3, AT),
         Dead(EVENT, 4, AT, "too-large"),
+        Matched(EVENT, 5, AT, 0, (), OTHER),
     )
     assert gather([report]).entries == {
         ONE: [
@@ -62,6 +63,7 @@ def test_what_ended_in_the_pipeline_is_an_entry_with_its_place() -> None:
             Entry(id=EVENT, at=WHEN, outcome="no-match", place=Place(topics.EVENTS, 7, 2)),
             Entry(id=EVENT, at=WHEN, outcome="duplicate", place=Place(topics.EVENTS, 7, 3)),
             Entry(id=EVENT, at=WHEN, outcome="dead-letter", cause="too-large", place=Place(topics.EVENTS, 7, 4)),
+            Entry(id=EVENT, at=WHEN, outcome="no-match", place=Place(topics.EVENTS, 7, 5), request_id=OTHER),
         ]
     }
 

@@ -52,7 +52,7 @@ def test_a_some_answers_for_itself_and_its_conditions_for_any_element() -> None:
     name, size = leaf("name", "string", "EQUAL", "a.jpg"), leaf("size", "number", "MORE", 10)
     reported = outcomes({"some": "body.files", "where": {"all": [name, size]}})
     assert [(one.path, one.matched, one.actual, one.reason) for one in reported] == [
-        ("where", False, BODY["files"], "different value"),
+        ("where", False, BODY["files"], "no single element satisfies all"),
         ("where.where.all[0]", True, ["a.jpg", "b.pdf"], None),
         ("where.where.all[1]", True, [5, 50, None], None),
     ]

@@ -56,6 +56,13 @@ def test_a_report_reads_back_as_it_was_written(report: Report) -> None:
     assert decode_report(msgspec.json.encode(report)) == report
 
 
+def test_a_report_from_before_requests_were_named_is_read() -> None:
+    value = b'{"kind":"pipeline","topic":"t","partition":7,"ended":{"i":[["matched","a",1,"2026",0,[]]]}}'
+    assert decode_report(value) == PipelineReport(
+        topic="t", partition=7, ended={"i": (Matched("a", 1, "2026", 0, ()),)}
+    )
+
+
 @pytest.mark.parametrize("value", [b"", b"\xff", b"{}", b'{"kind":"unheard-of"}', b"[" * 100_000])
 def test_what_is_no_report_is_a_value_error(value: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from libs import topics
 from libs.activity import Dead, Matched
@@ -158,6 +159,13 @@ def test_an_event_is_pointed_to_with_the_business_events_that_it_has_matched() -
     at = "2026-01-31T09:15:30.123456Z"
     assert match(using, record).ended == Ended("i", Matched(EVENT_ID, 42, at, 2, ("a", "b")))
     assert match({}, record).ended == Ended("i", Matched(EVENT_ID, 42, at, 0, ()))
+
+
+def test_a_part_of_a_request_is_pointed_to_with_the_request() -> None:
+    ended = match({}, record_of(replace(event({}), request_id="r"))).ended
+    assert ended is not None
+    assert isinstance(ended.pointer, Matched)
+    assert ended.pointer.request_id == "r"
 
 
 def test_of_many_business_events_that_match_the_first_are_named_and_all_are_counted() -> None:

@@ -66,6 +66,21 @@ async def test_an_integration_is_made_sampled_deduplicated_and_published(
     assert stored["published"]["deduplication"] == stored["deduplication"]
 
 
+async def test_a_parameter_that_is_no_value_in_the_sample_is_warned_of_on_the_page_and_by_the_api(
+    admin: Browser, plane: ControlPlane, tmp_path: Path
+) -> None:
+    rules = {"parameters": ["body.complaint.id", "body.complaint"]}
+    integration_id = await plane.create_integration(auth={"kind": "none"}, deduplication=rules)
+    path = f"/api/v1/integrations/{integration_id}"
+    assert (await plane.call("GET", path))["warnings"] == []
+    await plane.call("POST", f"{path}/capture", status=201)
+    await receive(tmp_path, integration_id, BODY, {})
+    [warning] = (await plane.call("GET", path))["warnings"]
+    assert warning["field"] == "deduplication.parameters[1]"
+    await admin.open(f"/incoming/{integration_id}")
+    assert warning["message"] in admin.page.text
+
+
 async def test_a_published_integration_is_changed_discarded_unpublished_and_deleted(
     admin: Browser, plane: ControlPlane
 ) -> None:
