@@ -40,15 +40,17 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 class Screen:
-    """One tab. `faults` has what the browser complained about, `sizes` the bytes of the body of each answer."""
+    """One tab: `asked`, the URLs that were; `faults`, what the browser complained about; `sizes` of the bodies of answers."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url
+        self.asked: list[str] = []
         self.faults: list[str] = []
         self._finished: list[Request] = []
         page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: self._complain(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
         page.on("response", self._answered)
         page.on("requestfinished", self._done)
 
