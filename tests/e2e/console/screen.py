@@ -40,7 +40,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 class Screen:
-    """One tab: `asked`, the URLs that were; `faults`, what the browser complained about; `sizes` of the bodies of answers."""
+    """One tab: the URLs it `asked`, what it complained about as `faults`, and the `sizes` of the bodies of answers."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
