@@ -40,7 +40,7 @@ class Accounts:
         self._passwords = passwords
         self._session_lifetime = session_lifetime
         self._now = now
-        self._attempts = Attempts(per_second=1 / 6, burst=10, counts_successes=False)
+        self._attempts = Attempts(per_second=1 / 6, burst=10, counts_successes=False, places=10)
 
     async def set_up(self, email: str, password: str) -> None:
         """Bring the tables up to date and, if there is no user yet, create a workspace with an administrator.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from services.config.attempts import Attempts, place_of
-from services.config.errors import ThrottledError
+from services.config.errors import ThrottledError, UnavailableError
 
 
 class WrongError(Exception):
@@ -123,3 +123,21 @@ def attempts_once(attempts: Attempts) -> bool:
             return True
     except ThrottledError:
         return False
+
+
+def test_who_guesses_at_one_place_locks_nobody_out_at_another() -> None:
+    attempts = Attempts(per_second=0.001, burst=3, counts_successes=False, places=2)
+    for _ in range(3):
+        fail(attempts, "ada", "192.0.2.1")
+    assert is_throttled(attempts, "ada", "192.0.2.1")
+    for _ in range(3):
+        assert not is_throttled(attempts, "ada", "192.0.2.2")
+    assert is_throttled(attempts, "ada", "192.0.2.3")  # all places together have no more
+    assert not is_throttled(attempts, "bob", "192.0.2.3")
+
+
+def test_what_could_not_be_tried_does_not_count(attempts: Attempts) -> None:
+    for _ in range(100):
+        with pytest.raises(UnavailableError), attempts.at("ada", "192.0.2.1"):
+            raise UnavailableError
+    assert not is_throttled(attempts, "ada", "192.0.2.1")
