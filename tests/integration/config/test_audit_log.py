@@ -75,7 +75,7 @@ async def test_what_has_changed_is_named_as_in_the_api(plane: ControlPlane) -> N
     path = f"/api/v1/integrations/{await plane.create_integration()}"
     await plane.call("PATCH", path, {"rateLimit": {"perSecond": 5, "burst": 5}})
     await plane.call("PATCH", "/api/v1/workspace", {"timeZone": "Europe/Warsaw"})
-    workspace, integration, _ = (await plane.call("GET", LOG))["items"]
+    workspace, integration, _ = await entries_of(plane)
     assert {"draft.rateLimit.perSecond", "draft.rateLimit.burst"} <= set(integration["changes"])
     assert "_" not in "".join(integration["changes"])
     assert set(workspace["changes"]) == {"timeZone"}

@@ -95,7 +95,7 @@ async def test_a_change_of_a_workspace_is_in_the_audit_log(plane: ControlPlane) 
     await plane.call("PATCH", WORKSPACE, {"timeZone": "Asia/Tokyo"})
     [entry] = (await plane.call("GET", "/api/v1/audit-log?subjectKind=workspace"))["items"]
     assert (entry["action"], entry["userEmail"], entry["subjectName"]) == ("changed", EMAIL, "Workspace")
-    assert entry["changes"] == {"time_zone": {"before": "UTC", "after": "Asia/Tokyo"}}
+    assert entry["changes"] == {"timeZone": {"before": "UTC", "after": "Asia/Tokyo"}}
 
 
 async def test_of_a_workspace_too_nobody_overwrites_what_they_have_not_seen(plane: ControlPlane) -> None:
