@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCKS := uv local dev
 SERVICES := ingress normalizer trigger config
+# Every start of a process would compile everything anew, and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url $(UPGRADE)
 

@@ -57,6 +57,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("e2e" if folder == "e2e" else f"{folder}/{file}"))
 
 
+def pytest_collection_finish() -> None:
+    """Look no more for garbage in what is imported and collected, which is a lot and stays."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def unique() -> str:
     """A short prefix that no other test uses, fit for topics, groups, ids and keys."""

@@ -296,7 +296,7 @@ async def test_killed_again_and_again_it_counts_everything_once(tmp_path: Path, 
     stored = Stored(prepared.plane, database)
     await process.start()
     try:
-        for turn in range(6):
+        for turn in range(3):
 
             async def goes_on(turn: int = turn) -> bool:
                 return (await stored.counts(integration_id)).accepted > turn * 400
@@ -307,7 +307,7 @@ async def test_killed_again_and_again_it_counts_everything_once(tmp_path: Path, 
                 await eventually(goes_on)
                 await process.kill()
             await process.start()
-        await stored.until_counted(integration_id, Counts(3_000, 0, 0))
+        await stored.until_counted(integration_id, Counts(1_500, 0, 0))
     finally:
         await process.stop()
         await database.close()

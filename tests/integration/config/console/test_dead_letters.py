@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.integration.config.console.browser import Browser, browser
 from tests.integration.config.control_plane import EMAIL
 from tests.integration.config.test_dead_letters import Office, office
@@ -12,8 +10,6 @@ from tests.integration.dead_letters.operators import bury, letter
 from tests.integration.pipeline import Sent
 
 __all__ = ["office"]
-
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 
 
 async def test_an_administrator_filters_looks_into_one_and_replays_and_discards(office: Office) -> None:

@@ -4,15 +4,11 @@ from pathlib import Path
 
 import httpx
 import msgspec
-import pytest
 
 from tests.forms import Document
 from tests.integration.config.console.browser import ORIGIN, Browser, browser, console_routes
 from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane, serving, settings
 from tests.integration.config.test_users import SOME_ID
-
-# What is protected here does not depend on the database.
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 
 
 async def names(plane: ControlPlane) -> list[str]:
