@@ -1,12 +1,16 @@
 """Settings: a frozen struct per service, read once from a mapping of ``INLET_*`` names to strings."""
 
 import os
-from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
+
+_PREFIX: Final = "INLET_"
+_AS_GOOD_AS_EQUAL: Final = 0.85
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -43,7 +47,7 @@ def read(kind: type[SettingsT], environment: Mapping[str, str] | None = None) ->
     values: dict[str, object] = {}
     faults: list[str] = []
     for field in fields(kind):
-        name = f"INLET_{field.encode_name.upper()}"
+        name = _name_of(field)
         if name in mapping:
             try:
                 values[field.name] = msgspec.convert(mapping[name], field.type, strict=False)
@@ -52,5 +56,24 @@ def read(kind: type[SettingsT], environment: Mapping[str, str] | None = None) ->
         elif field.required:
             faults.append(f"{name} is not set")
     if faults:
+        faults += [f"{given} is set: is {meant} meant?" for given, meant in misspelt(kind, mapping)]
         raise SettingsError("; ".join(faults))
     return kind(**values)
+
+
+def misspelt(kind: type[Struct], environment: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """What is set and no setting, with the setting of `kind` that is not set and almost has this name.
+
+    Others may be settings of other services, which often share an environment.
+    """
+    mapping = os.environ if environment is None else environment
+    names = {_name_of(field) for field in fields(kind)}
+    for given in mapping:
+        if given.startswith(_PREFIX) and given not in names:
+            yield from (
+                (given, meant) for meant in get_close_matches(given, names - mapping.keys(), 1, _AS_GOOD_AS_EQUAL)
+            )
+
+
+def _name_of(field: FieldInfo) -> str:
+    return f"{_PREFIX}{field.encode_name.upper()}"

@@ -7,10 +7,13 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from socket import socket
 from types import FrameType
+from typing import Annotated
 
 import uvicorn
-from msgspec import Struct
+from aiokafka.errors import KafkaError
+from msgspec import Meta, Struct
 
 from libs import settings, telemetry, topics
 from libs.clients import outlive_resets
@@ -25,8 +28,8 @@ class TopicsSettings(Struct, frozen=True, kw_only=True):
     """What ``python -m services topics`` reads."""
 
     kafka: str
-    partitions: int = 12
-    replication: int = 1
+    partitions: Annotated[int, Meta(ge=1)] = 12
+    replication: Annotated[int, Meta(ge=1)] = 1
 
 
 def main() -> int:
@@ -48,12 +51,19 @@ def main() -> int:
     except settings.SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def create_topics() -> int:
     """Create the topics that do not exist."""
     wanted = settings.read(TopicsSettings)
-    asyncio.run(topics.ensure_topics(wanted.kafka, partitions=wanted.partitions, replication=wanted.replication))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is said below, once
+    try:
+        asyncio.run(topics.ensure_topics(wanted.kafka, partitions=wanted.partitions, replication=wanted.replication))
+    except (KafkaError, OSError, ValueError) as error:
+        sys.stderr.write(f"topics: Kafka at INLET_KAFKA={wanted.kafka} does not create them: {error}\n")
+        return 1
     return 0
 
 
@@ -81,8 +91,9 @@ def serve(name: str) -> int:
     module = importlib.import_module(f"services.{name}.app")
     chosen = settings.read(module.Settings)
     telemetry.configure_logging(chosen.log_format)
+    for given, meant in settings.misspelt(module.Settings):
+        log.warning("%s is no setting, and nothing reads it: is %s meant?", given, meant)
     service = module.build(chosen)
-    log.info("%s serves http://%s:%d", name, chosen.host, chosen.port)
     outlive_resets()
     # The server stops gracefully at these and then raises them again, which would replace the exit code.
     signal.signal(signal.SIGTERM, _ignore)
@@ -110,11 +121,19 @@ def serve(name: str) -> int:
 
 
 class _Server(uvicorn.Server):
-    """A server that says at once that it stops."""
+    """A server that says where it serves, once it does, and at once that it stops."""
 
     def __init__(self, configuration: uvicorn.Config, lifecycle: Lifecycle) -> None:
         super().__init__(configuration)
         self._lifecycle = lifecycle
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # it has said why
+            log.critical("nothing is served: if the address is taken, INLET_HOST and INLET_PORT choose another")
+            raise
+        log.info("serving http://%s:%d", self.config.host, self.config.port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._lifecycle.stopping.set()

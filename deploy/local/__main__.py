@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from deploy.local.demo import Admin, Demo, ensure_demo
+from deploy.local.demo import Admin, Demo, is_live, make_demo, sign_in
 from deploy.local.process import ProcessFailedError
-from deploy.local.rest import RestError
+from deploy.local.rest import Rest, RestError
 from deploy.local.settings import LocalSettings, PortError
 from deploy.local.stack import Stack, keep_running, running_stack
 from deploy.local.state import StateError, claimed, write_private
@@ -24,33 +24,41 @@ _BANNER = """
 Inlet is ready.
 
   ingress     {file.ingress}
-  console     {file.config}  ({file.admin.email} / {file.admin.password}; REST under /api/v1, OpenAPI at /schema)
+  console     {file.config}  ({who}; REST under /api/v1, OpenAPI at /schema)
   normalizer  {normalizer}
   trigger     {trigger}
   kafka       {file.kafka}
   redis       {file.redis}
   logs        {logs}
 
+{demo}
+Triggers appear below. Ctrl-C stops everything.
+"""
+_TRY_IT = """\
 Try it; sent again, the same complaint is a duplicate (204):
 
-curl --include '{file.demo.url}' \\
+curl --include '{url}' \\
   --header 'Content-Type: application/json' \\
   --data '{{"complaint": {{"id": "cmp-{now:%Y%m%d-%H%M%S}", "customer": {{"email": "jane.smith@example.com"}},
     "issueType": "product_defect", "priority": "high"}}, "source": "customer_support_portal"}}'
-
-Triggers appear below. Ctrl-C stops everything.
+"""
+_NO_DEMO = """\
+The demo is gone, or not published. Make an integration in the console: its page has a curl to try.
 """
 
 
 class StackFile(Struct, frozen=True, kw_only=True):
-    """``stack.json``: where a running stack is. It is there while the stack is ready."""
+    """``stack.json``: where a running stack is. It is there while the stack is ready.
+
+    `admin` is who was made at the first start; without `demo` there is none that is published.
+    """
 
     ingress: str
     config: str
     kafka: str
     redis: str
     admin: Admin
-    demo: Demo
+    demo: Demo | None
 
 
 def main() -> int:
@@ -97,7 +105,8 @@ async def _run(settings: LocalSettings) -> None:
 
 
 async def _serve(stack: Stack, state: Path) -> None:
-    demo = await ensure_demo(stack.url("config"), stack.admin)
+    admin = await sign_in(stack.url("config"), stack.admin)
+    demo = await _demo(admin, state / "demo.json")
     file = StackFile(
         ingress=stack.url("ingress"),
         config=stack.url("config"),
@@ -110,19 +119,34 @@ async def _serve(stack: Stack, state: Path) -> None:
         for process in stack.processes:
             supervisors.create_task(keep_running(process, _say))
         write_private(state / "stack.json", msgspec.json.format(msgspec.json.encode(file)))
-        now = datetime.now().astimezone()
         banner = _BANNER.format(
             file=file,
+            who=f"{stack.admin.email} / {stack.admin.password}" if admin else "sign in with what you have set there",
             normalizer=stack.url("normalizer"),
             trigger=stack.url("trigger"),
-            state=state,
             logs=state / "logs",
-            now=now,
+            demo=_TRY_IT.format(url=demo.url, now=datetime.now().astimezone()) if demo else _NO_DEMO,
         )
         sys.stdout.write(f"{banner}\n")
         sys.stdout.flush()
         async for line in lines:
             _say(line)
+
+
+async def _demo(admin: Rest | None, made: Path) -> Demo | None:
+    """The demo if it is live. It is made once for a state folder; what authors do with it later stays as it is."""
+    known = _read(made)
+    if known is not None:
+        return known if await is_live(known) else None
+    if admin is None:
+        return None
+    demo = await make_demo(admin)
+    write_private(made, msgspec.json.encode(demo))
+    return demo
+
+
+def _read(made: Path) -> Demo | None:
+    return msgspec.json.decode(made.read_bytes(), type=Demo) if made.exists() else None
 
 
 def _say(text: str) -> None:

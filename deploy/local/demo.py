@@ -1,6 +1,7 @@
 """The demo: a published integration and a Business Event on it, made through the REST API like anyone's."""
 
 import asyncio
+import http.client
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -58,35 +59,56 @@ class _Page(Struct, frozen=True, kw_only=True, rename="camel"):
     next_cursor: str | None = None
 
 
-async def ensure_demo(config_url: str, admin: Admin) -> Demo:
-    """Create what is missing of the demo; what authors changed in it stays as it is.
+async def sign_in(config_url: str, admin: Admin) -> Rest | None:
+    """The config service as the administrator; None if it does not know this address and password any more.
 
     Raises:
-        RestError: the config service does not answer, or refuses.
+        RestError: the config service does not answer, or refuses for another reason.
     """
     rest = Rest(config_url)
-    session = await rest.post("/api/v1/session", admin, _Session)
+    try:
+        session = await rest.post("/api/v1/session", admin, _Session)
+    except RestError as error:
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            return None
+        raise
     rest.token = session.token
+    return rest
+
+
+async def make_demo(rest: Rest) -> Demo:
+    """Create what is missing of the demo, publish it, and wait until the ingress has it.
+
+    Raises:
+        RestError: the config service does not answer, or refuses; or the ingress does not get to know it.
+    """
     integration = await _ensure(rest, _INTEGRATIONS, _INTEGRATION)
     await _ensure(rest, _BUSINESS_EVENTS, {**_BUSINESS_EVENT, "integrationId": integration.id})
     # Last, because changes reach the services in order: once it is live, so is its Business Event.
     if integration.state == "draft":
         await rest.post(f"{_INTEGRATIONS}/{integration.id}/publish", {}, _Item)
-    await _until_live(integration.url)
-    return Demo(integration_id=integration.id, url=integration.url)
-
-
-async def _until_live(url: str) -> None:
-    """Wait until the ingress knows the URL: then it refuses an empty body with something else than 404."""
-    parts = urlsplit(url)
-    headers = {"Content-Type": "application/json"}
+    demo = Demo(integration_id=integration.id, url=integration.url)
     deadline = time.monotonic() + _LIVE_WITHIN_S
-    while time.monotonic() < deadline:
-        status, _ = await asyncio.to_thread(request, parts.netloc, "POST", parts.path, b"", headers)
-        if status != HTTPStatus.NOT_FOUND:
-            return
+    while not await is_live(demo):
+        if time.monotonic() > deadline:
+            raise RestError(f"the demo is published, but after {_LIVE_WITHIN_S} s {demo.url} still answers 404")
         await asyncio.sleep(0.05)
-    raise RestError(f"the demo integration is published, but after {_LIVE_WITHIN_S} s {url} still answers 404")
+    return demo
+
+
+async def is_live(demo: Demo) -> bool:
+    """Whether the ingress knows the URL: then it refuses an empty body with something else than 404.
+
+    Raises:
+        RestError: the ingress does not answer.
+    """
+    parts = urlsplit(demo.url)
+    headers = {"Content-Type": "application/json"}
+    try:
+        status, _ = await asyncio.to_thread(request, parts.netloc, "POST", parts.path, b"", headers)
+    except (OSError, http.client.HTTPException) as error:
+        raise RestError(f"{demo.url}: {error}") from error
+    return status != HTTPStatus.NOT_FOUND
 
 
 async def _ensure(rest: Rest, path: str, wanted: Mapping[str, object]) -> _Item:

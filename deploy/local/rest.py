@@ -13,7 +13,11 @@ _TIMEOUT_S: Final = 10
 
 
 class RestError(Exception):
-    """A service did not answer, or not as expected."""
+    """A service did not answer, or not as expected; `status` is 0 if it did not."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Rest:
@@ -46,7 +50,8 @@ class Rest:
         try:
             status, answer = await asyncio.to_thread(request, self._address, method, path, body, headers)
             if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                raise RestError(f"{method} {path} answered {status}: {answer[:300].decode(errors='replace')}")
+                said = answer[:300].decode(errors="replace")
+                raise RestError(f"{method} {path} answered {status}: {said}", status)
             return msgspec.json.decode(answer, type=kind)
         except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
             raise RestError(f"{method} {path}: {error}") from error

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -77,6 +78,9 @@ async def running_stack(settings: LocalSettings, say: Say = lambda _: None) -> A
     """
     stack = await _prepared(settings)
     services = stack.services.values()
+    ignored = {name for service in services for name in service.program.environment} & os.environ.keys()
+    if ignored:
+        say(f"the local stack chooses for itself and does not use {', '.join(sorted(ignored))}")
     try:
         await asyncio.gather(_start(stack.kafka, say), _start(stack.redis, say))
         await ensure_topics(stack.kafka.address)

@@ -87,7 +87,7 @@ def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes
             return f"The body is not a JSON object within the limits: {_fault_of(raw)}"
         case 415 if refused is answers.UNSUPPORTED_TYPE:
             stated = fold_headers(headers).get("content-type", "").partition(";")[0]
-            return f"Content-Type is '{stated[:100]}', not application/json"
+            return f"Content-Type is '{stated[:100]}', not application/json" if stated else "Content-Type is missing"
         case 429:
             return "The rate limit of the integration was reached"
         case 503:

@@ -25,7 +25,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from redis.asyncio import Redis
 
-from deploy.local.demo import Admin, Demo
+from deploy.local.demo import Admin, Demo, sign_in
 from deploy.local.jars import Jar
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process, ProcessFailedError, Program
@@ -208,7 +208,10 @@ async def test_a_service_that_is_killed_is_started_again_and_it_is_said(stack: "
     )
 
 
-async def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with another password, and without the demo."""
     settings = LocalSettings.on_free_ports(tmp_path / "state")
     body = '{"complaint": {"id": "c-1", "priority": "high"}}'
     with launched(settings, tmp_path) as first:
@@ -224,6 +227,20 @@ async def test_ctrl_c_leaves_no_process_and_the_next_run_goes_on_where_it_was(tm
         await second.ready()
         assert second.file() == before
         assert await send(before.demo.url, body) == (204, b"")
+        admin = await sign_in(before.config, before.admin)
+        assert admin is not None
+        await admin.post(f"/api/v1/integrations/{before.demo.integration_id}/unpublish", {}, dict)
+        change = msgspec.json.encode({"currentPassword": before.admin.password, "password": "correct horse battery"})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {admin.token}"}
+        address = f"{LOOPBACK}:{settings.config_port}"
+        assert request(address, "PATCH", "/api/v1/me", change, headers)[0] == 204
+    monkeypatch.setenv("INLET_DATABASE", "postgresql://nowhere")
+    with launched(settings, tmp_path) as third:
+        await third.ready()
+        assert "does not use INLET_DATABASE" in third.output()
+        assert f"{before.config}  (sign in with what you have set there;" in third.output()
+        assert "The demo is gone, or not published." in third.output()
+        assert (await send(before.demo.url, body))[0] == 404
 
 
 class StackFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from deploy.local.settings import LocalSettings
+from libs.settings import misspelt
 from services.__main__ import TopicsSettings
 from services.config.settings import Settings as ConfigSettings
 from services.ingress.settings import Settings as IngressSettings
@@ -43,3 +44,11 @@ def test_every_setting_of_every_service_is_in_the_table_and_no_other() -> None:
 
 def test_the_settings_of_make_run_are_named_too() -> None:
     assert [field.name for field in fields(LocalSettings) if f"`{field.name.upper()}`" not in PAGE] == []
+
+
+def test_a_setting_of_one_service_is_not_taken_for_a_misspelt_one_of_another() -> None:
+    every = {f"INLET_{field.encode_name.upper()}" for kind in SERVICES.values() for field in fields(kind)}
+    for kind in SERVICES.values():
+        for left_out in fields(kind):
+            rest = every - {f"INLET_{left_out.encode_name.upper()}"}
+            assert [*misspelt(kind, dict.fromkeys(rest, ""))] == [], left_out.name

@@ -232,6 +232,8 @@ async def _show(
     shown = fields or integration_form.shown(integration.draft)
     capture = await shown_capture(visit, integration.id)
     warnings = Faults(await visit.control.integrations.warnings_of(visit.identity, integration))
+    rules = integration.draft.deduplication
+    chosen = {f"deduplication.parameters[{n}]": one for n, one in enumerate(rules.parameters if rules else ())}
     return visit.page(
         "integration.html",
         error,
@@ -239,6 +241,7 @@ async def _show(
         revision=revision or str(integration.revision),
         fields=shown,
         warnings=warnings.of("deduplication.parameters"),
+        chosen=chosen,
         capture=capture,
         url=visit.control.ingress_url.of(integration.id),
         login_url=f"{visit.control.config_url}/uauth/v2/auth/login/profile",

@@ -1,6 +1,6 @@
 import pytest
 
-from libs.settings import ServiceSettings, SettingsError, read
+from libs.settings import ServiceSettings, SettingsError, misspelt, read
 
 
 class Sample(ServiceSettings, frozen=True, kw_only=True):
@@ -22,3 +22,10 @@ def test_everything_wrong_is_named_at_once_and_no_value_is_shown() -> None:
     assert "INLET_PORT: Expected `int`" in message
     assert "INLET_LIMIT_BYTES" in message
     assert "s3cret" not in message
+
+
+def test_a_name_that_is_almost_that_of_a_setting_is_pointed_out() -> None:
+    given = {"INLET_KAFKA": "k:1", "INLET_REDSI": "r", "INLET_PORT": "80", "INLET_LIMIT_BYTE": "5", "LIMIT_BYTES": "5"}
+    assert [*misspelt(Sample, given)] == [("INLET_REDSI", "INLET_REDIS"), ("INLET_LIMIT_BYTE", "INLET_LIMIT_BYTES")]
+    with pytest.raises(SettingsError, match="INLET_REDIS is not set; INLET_REDSI is set: is INLET_REDIS meant"):
+        read(Sample, given)

@@ -78,7 +78,7 @@ async def test_a_parameter_that_is_no_value_in_the_sample_is_warned_of_on_the_pa
     [warning] = (await plane.call("GET", path))["warnings"]
     assert warning["field"] == "deduplication.parameters[1]"
     await admin.open(f"/incoming/{integration_id}")
-    assert warning["message"] in admin.page.text
+    assert f"body.complaint {warning['message']}" in admin.page.text
 
 
 async def test_a_published_integration_is_changed_discarded_unpublished_and_deleted(

@@ -1,0 +1,73 @@
+"""``python -m services ...`` in an environment that is not right: what went wrong, what to do, and no traceback."""
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.ports import LOOPBACK, free_port
+from tests.unit.ingress.credentials import MASTER_KEY
+
+NOWHERE = f"{LOOPBACK}:{free_port()}"
+
+
+async def run(*arguments: str, **given: str) -> tuple[int | None, str]:
+    """How a command ended, and all that it said; `given` are settings."""
+    chosen = {f"INLET_{name.upper()}": value for name, value in given.items()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", *arguments),
+        env=os.environ | chosen,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(60):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, said.decode()
+
+
+@pytest.mark.parametrize("command", [["topics"], ["rebuild-dedup"], ["dead-letters", "list"]])
+async def test_a_command_without_its_brokers_says_so_in_a_line(command: list[str]) -> None:
+    code, said = await run(*command, kafka=NOWHERE, redis=f"redis://{NOWHERE}")
+    assert code == 1
+    assert NOWHERE in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
+
+
+async def test_a_setting_out_of_its_range_is_named() -> None:
+    code, said = await run("topics", kafka=NOWHERE, partitions="0")
+    assert code == 2
+    assert said == "topics: INLET_PARTITIONS: Expected `int` >= 1\n"
+
+
+@pytest.mark.parametrize("service", ["ingress", "normalizer", "trigger", "config"])
+async def test_a_service_whose_port_is_taken_says_which_settings_choose_another(service: str, tmp_path: Path) -> None:
+    others = {"redis": f"redis://{NOWHERE}", "master_key": MASTER_KEY, "database": f"sqlite:///{tmp_path / 'inlet.db'}"}
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port = listener.getsockname()[1]
+        code, said = await run(service, kafka=NOWHERE, port=str(port), **others)
+    assert code == 3
+    assert f"('{LOOPBACK}', {port})" in said
+    assert "INLET_HOST and INLET_PORT choose another" in said
+    assert "serving http" not in said
+    assert "Traceback" not in said
+
+
+async def test_a_setting_that_is_almost_one_is_pointed_out(tmp_path: Path) -> None:
+    code, said = await run("normalizer", kafak=NOWHERE, redis=f"redis://{NOWHERE}")
+    assert code == 2
+    assert said == "normalizer: INLET_KAFKA is not set; INLET_KAFAK is set: is INLET_KAFKA meant?\n"
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port = str(listener.getsockname()[1])
+        given = {"database": f"sqlite:///{tmp_path / 'inlet.db'}", "session_hour": "1", "master_key": MASTER_KEY}
+        _, said = await run("config", kafka=NOWHERE, port=port, **given)
+    assert "INLET_SESSION_HOUR is no setting, and nothing reads it: is INLET_SESSION_HOURS meant?" in said
