@@ -8,19 +8,9 @@ Empty objects and arrays are leaves. Within one document no two leaves share a p
 import re
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
-# Bounds on a body. A stranger chooses its shape, so the flat form is bounded and not only the bytes: these together
-# keep the clean event within the limit of a record. It has the paths once, and twice the body and the headers.
-BODY_BYTES_LIMIT = 3 * 1024 * 1024
-DEPTH_LIMIT = 64
-LEAVES_LIMIT = 50_000  # Written anew nothing grows but numbers (1e15), and none beyond 25 bytes.
-PATH_BYTES_LIMIT = 8 * 1024 * 1024  # of all paths as JSON strings, with their quotes
-
 _INDEX_DIGITS = 19  # more than any array has, few enough that reading them costs nothing
 
 _SEGMENT = re.compile(r"(?:[^.\\]|\\[.\\])*")
-_JSON = msgspec.json.Encoder()
 
 
 class Absent:
@@ -73,7 +63,7 @@ def flatten(headers: Mapping[str, str], body: Mapping[str, object]) -> dict[str,
         path, value = stack.pop()
         if isinstance(value, dict) and value:
             prefix = path + "."
-            stack.extend((prefix + _segment(key), value[key]) for key in reversed(value))
+            stack.extend((prefix + escaped(key), value[key]) for key in reversed(value))
         elif isinstance(value, list) and value:
             prefix = path + "."
             stack.extend((f"{prefix}{index}", value[index]) for index in range(len(value) - 1, -1, -1))
@@ -82,7 +72,8 @@ def flatten(headers: Mapping[str, str], body: Mapping[str, object]) -> dict[str,
     return flat
 
 
-def _segment(key: str) -> str:
+def escaped(key: str) -> str:
+    """As `escape`, for keys that seldom need it."""
     return escape(key) if "." in key or "\\" in key else key
 
 
@@ -107,46 +98,3 @@ def array_index(segment: str) -> int:
     """The array index that a segment names, written as `flatten` does (ASCII, no sign, no leading zero), or -1."""
     canonical = segment.isascii() and segment.isdigit() and (segment == "0" or segment[0] != "0")
     return int(segment) if canonical and len(segment) < _INDEX_DIGITS else -1
-
-
-def fits(raw: bytes, body: Mapping[str, object]) -> bool:
-    r"""Whether a decoded body stays within the limits on size, depth, leaves, and bytes of all its paths together.
-
-    The counts of brackets and commas in the raw bytes bound the latter three from above, so a body of usual size
-    is never walked. No path is longer than three times the body: of all characters "." grows most, to ``\\.``.
-    """
-    if len(raw) > BODY_BYTES_LIMIT:
-        return False
-    containers = raw.count(b"{") + raw.count(b"[")
-    leaves = raw.count(b",") + containers
-    if containers <= DEPTH_LIMIT and leaves <= LEAVES_LIMIT and 3 * leaves * len(raw) <= PATH_BYTES_LIMIT:
-        return True
-    return _walk_fits(body)
-
-
-def _walk_fits(body: Mapping[str, object]) -> bool:
-    leaves = path_bytes = 0
-    stack: list[tuple[object, int, int]] = [(body, 1, len('"body"'))]
-    while stack:
-        value, depth, length = stack.pop()
-        if depth > DEPTH_LIMIT and isinstance(value, dict | list):
-            return False
-        if isinstance(value, dict) and value:
-            children = [(child, depth + 1, length + 1 + _encoded_length(key)) for key, child in value.items()]
-        elif isinstance(value, list) and value:
-            children = [(child, depth + 1, length + 1 + len(str(i))) for i, child in enumerate(value)]
-        else:
-            leaves += 1
-            path_bytes += length
-            if path_bytes > PATH_BYTES_LIMIT:
-                return False
-            children = []
-        stack.extend(children)
-        if leaves + len(stack) > LEAVES_LIMIT:  # whatever waits has a leaf at least
-            return False
-    return True
-
-
-def _encoded_length(key: str) -> int:
-    """How many bytes a key adds to a path in JSON."""
-    return len(_JSON.encode(_segment(key))) - len('""')

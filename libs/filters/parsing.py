@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from typing import Final, NamedTuple, get_args
 
+from libs.bodies import DEPTH_LIMIT
 from libs.credentials import is_credential
 from libs.filters.language import (
     OPERATORS,
@@ -18,7 +19,7 @@ from libs.filters.language import (
     Type,
 )
 from libs.filters.operands import check_operand
-from libs.parameters import DEPTH_LIMIT, split
+from libs.parameters import split
 
 NESTING_LIMIT: Final = 16
 CONDITIONS_LIMIT: Final = 256

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final
 
-import msgspec
-
+from libs.bodies import decode_body
 from libs.messages import Auth, JwtAuth, Sample
 from libs.parameters import ABSENT, find, flatten, split
 from libs.tokens import EXECUTE
 from services.config.definitions import ApiKey, Integration
 from services.config.errors import Fault
 from services.config.rules import idle_policy, lost_parts, uncovered_headers
-
-_BODY: Final = msgspec.json.Decoder(dict[str, object])
 
 
 def key_ids(integrations: Iterable[Integration]) -> set[str]:
@@ -34,7 +30,7 @@ def advice_on_sample(integration: Integration, sample: Sample) -> list[Fault]:
     Takes processor time for a large sample, so not for the event loop.
     """
     rules = integration.draft.deduplication
-    body = _BODY.decode(sample.body)
+    body = decode_body(bytes(sample.body))
     absent = {
         index: parameter
         for index, parameter in enumerate(rules.parameters if rules else ())

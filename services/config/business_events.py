@@ -10,10 +10,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from libs.bodies import BodyError, decode_body
 from libs.credentials import is_credential
 from libs.filters import Explanation, FilterError, TooCostlyError, compile_matcher, explain, parse
 from libs.identifiers import new_event_id
-from libs.parameters import fits
 from services.config.definitions import BusinessEvent, revise
 from services.config.errors import Fault, InvalidError, NotFoundError
 from services.config.identity import Identity
@@ -183,15 +183,17 @@ async def _store(
 
 async def _sample(scope: Scope, given: Trial, faults: list[Fault]) -> tuple[dict[str, str], dict[str, object]]:
     if given.sample is not UNSET:
-        if not fits(msgspec.json.encode(given.sample.body), given.sample.body):
-            faults.append(Fault("sample.body", "is deeper or larger than a request may be"))
+        try:
+            decode_body(msgspec.json.encode(given.sample.body))
+        except BodyError as error:
+            faults.append(Fault("sample.body", f"would not be taken from a sender: {error}"))
         lower = {name.lower(): value for name, value in given.sample.headers.items()}
         return {name: value for name, value in lower.items() if not is_credential(name)}, given.sample.body
     captured = await scope.captures.get(str(given.integration_id)) if given.integration_id is not UNSET else None
     if captured is None or captured.sample is None:
         faults.append(Fault("integrationId", "has no captured sample: capture one, or give a sample"))
         return {}, {}
-    return captured.sample.headers, msgspec.json.decode(captured.sample.body)
+    return captured.sample.headers, decode_body(bytes(captured.sample.body))
 
 
 def check_where(given: dict[str, object], faults: list[Fault]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from msgspec import UNSET, Struct
 
 from libs import topics
+from libs.decoding import SteadyDecoder
 from libs.identifiers import time_ms_of
 from libs.messages import BusinessEventRef, Event, IntegrationRef, decode_metadata
 from libs.parameters import flatten
@@ -33,10 +34,10 @@ class _Trigger(Struct, frozen=True, rename="camel"):
     event: _Identified
 
 
-_EVENT: Final = msgspec.json.Decoder(Event)
+_EVENT: Final = SteadyDecoder(Event)
 _IDENTIFIED: Final = msgspec.json.Decoder(_Identified)
 _TRIGGER: Final = msgspec.json.Decoder(_Trigger)
-_BODY: Final = msgspec.json.Decoder(dict[str, object])
+_BODY: Final = SteadyDecoder(dict[str, object])
 
 
 class Sighting(Struct, frozen=True, kw_only=True):

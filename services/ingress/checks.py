@@ -5,10 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
+from libs import bodies
 from libs.credentials import is_credential
-from libs.parameters import fits
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
 from services.ingress.authentication import Denial
@@ -20,7 +18,6 @@ _PATH: Final = re.compile(
     rb"/automation-endpoint/endpoints/authorized/"
     rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/trigger"
 )
-_BODY: Final = msgspec.json.Decoder(dict[str, object])
 
 
 def integration_id(raw_path: bytes) -> str | None:
@@ -69,15 +66,6 @@ def refuse_head(method: str, headers: Mapping[str, str], body_limit_bytes: int) 
     return None
 
 
-def decode_body(raw: bytes) -> dict[str, object] | None:
-    """The JSON object in a body, or None if it is none or exceeds the limits of `libs.parameters`."""
-    try:
-        body: dict[str, object] = _BODY.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return body if fits(raw, body) else None
-
-
 def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes]], raw: bytes) -> str:
     """Why a request was refused, for the owner of its integration; without a credential, and without the body."""
     if isinstance(refused, Denial):
@@ -98,9 +86,7 @@ def reason_of(refused: Denial | HttpAnswer, headers: Iterable[tuple[bytes, bytes
 
 def _fault_of(raw: bytes) -> str:
     try:
-        body = _BODY.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return str(error)[:200]
-    if fits(raw, body):  # refused for the limit that only some integrations have
-        return "split, its events would be too large together"
-    return "it is too deep, or has too many values"
+        bodies.decode_body(raw)
+    except bodies.BodyError as error:
+        return str(error)
+    return "split, its events would be too large together"  # the limit that only some integrations have

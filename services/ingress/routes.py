@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from libs import telemetry
 from libs.batches import exceed_limit
+from libs.bodies import BodyError, decode_body
 from libs.health import Receive, Scope, Send
 from libs.identifiers import new_event_id
 from libs.messages import Capture
@@ -113,10 +114,7 @@ class Endpoint:
         wait_s = route.bucket.take(time.monotonic()) if route.bucket is not None else 0
         if wait_s:
             return answers.too_many(wait_s)
-        decoded = checks.decode_body(raw)
-        if decoded is not None and route.batch is not None and exceed_limit(headers, decoded):
-            decoded = None
-        return answers.malformed(time.time_ns()) if decoded is None else Checked(headers, decoded, raw)
+        return _decode(route, headers, raw)
 
     def _refuse(
         self, route: Route, capture: Capture | None, refused: Denial | HttpAnswer | None, scope: Scope, body: Body
@@ -136,6 +134,16 @@ class Endpoint:
         if refused.status == HTTPStatus.UNAUTHORIZED and refused.error not in SIGNATURE_ERRORS:
             return answers.token_needed(refused.error, time.time_ns())
         return answers.denied(refused.status, refused.error, time.time_ns())
+
+
+def _decode(route: Route, headers: dict[str, str], raw: bytes) -> Checked | HttpAnswer:
+    try:
+        body = decode_body(raw)
+    except BodyError:
+        return answers.malformed(time.time_ns())
+    if route.batch is not None and exceed_limit(headers, body):
+        return answers.malformed(time.time_ns())
+    return Checked(headers, body, raw)
 
 
 def _cancel(reader: Reader) -> None:

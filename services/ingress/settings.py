@@ -4,8 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from libs.bodies import BODY_BYTES_LIMIT
 from libs.claims import WINDOW
-from libs.parameters import BODY_BYTES_LIMIT
 from libs.settings import Bytes, Port, Seconds, ServiceSettings
 
 

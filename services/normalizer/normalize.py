@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct
 
 from libs import topics
 from libs.batches import PARTS_LIMIT_BYTES, exceed_limit, parts_of
+from libs.decoding import SteadyDecoder
 from libs.deduplication import Hasher, scope_of_parts
 from libs.exactly_once.outcomes import TOO_LARGE, DeadLetter, Output, Record, timestamp_of
 from libs.identifiers import part_id
@@ -24,7 +25,7 @@ NOT_AN_OBJECT: Final = DeadLetter("not-a-json-object")
 # Leaves room for what Kafka and the trigger put around an event.
 EVENT_LIMIT_BYTES: Final = topics.RECORD_LIMIT_BYTES - 128 * 1024
 
-_BODY: Final = msgspec.json.Decoder(dict[str, object])
+_BODY: Final = SteadyDecoder(dict[str, object])
 _EVENT: Final = msgspec.json.Encoder()
 
 

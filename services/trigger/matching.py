@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from libs import topics
 from libs.activity import MATCHES_LIMIT, Dead, Matched
+from libs.decoding import SteadyDecoder
 from libs.exactly_once.outcomes import (
     TOO_COSTLY,
     TOO_LARGE,
@@ -49,7 +50,7 @@ class _Event(Struct, frozen=True, rename="camel"):
     request_id: str | None = None
 
 
-_EVENT: Final = msgspec.json.Decoder(_Event)
+_EVENT: Final = SteadyDecoder(_Event)
 _TRIGGER: Final = msgspec.json.Encoder()
 
 

@@ -1,11 +1,10 @@
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from libs import parameters
-from libs.parameters import ABSENT, find, fits, flatten, join, split
-from tests.unit.libs.documents import BODIES, HEADERS, KEYS, VALUES
+from libs.parameters import ABSENT, find, flatten, join, split
+from tests.unit.libs.documents import BODIES, HEADERS, KEYS
 
 
 def _count_leaves(value: object) -> int:
@@ -86,66 +85,3 @@ def test_a_path_either_splits_and_joins_to_itself_or_is_refused(path: str) -> No
         assert "must be followed by" in str(error)  # noqa: PT017 both outcomes are right, for different paths
     else:
         assert join(segments) == path
-
-
-def _fits(body: dict[str, object]) -> bool:
-    return fits(msgspec.json.encode(body), body)
-
-
-def _nested(depth: int, leaf: object) -> dict[str, object]:
-    body: dict[str, object] = {"k": leaf}
-    for _ in range(depth - 1):
-        body = {"k": body}
-    return body
-
-
-@pytest.mark.parametrize("leaf", [1, {}, []])
-def test_depth_is_limited_whatever_lies_at_the_bottom(leaf: object) -> None:
-    at_limit = parameters.DEPTH_LIMIT - (leaf != 1)
-    assert _fits(_nested(at_limit, leaf))
-    assert not _fits(_nested(at_limit + 1, leaf))
-
-
-def test_many_shallow_containers_are_not_deep() -> None:
-    assert _fits({"items": [{"a": 1}] * 1000})
-
-
-def test_the_number_of_leaves_is_limited() -> None:
-    assert _fits({"a": [0] * parameters.LEAVES_LIMIT})
-    assert not _fits({"a": [0] * (parameters.LEAVES_LIMIT + 1)})
-
-
-def test_commas_inside_strings_are_not_leaves() -> None:
-    assert _fits({"text": "," * 60_000})
-
-
-@given(st.dictionaries(st.text(st.sampled_from('a.\\"\x01\N{GRINNING FACE}'), max_size=9), VALUES, max_size=4) | BODIES)
-@example({"." * 9: 0})
-def test_what_is_limited_are_the_bytes_of_all_paths_in_json(body: dict[str, object]) -> None:
-    path_bytes = sum(len(msgspec.json.encode(path)) for path in flatten({}, body) if path != "headers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parameters, "PATH_BYTES_LIMIT", path_bytes)
-        assert _fits(body)
-        patch.setattr(parameters, "PATH_BYTES_LIMIT", path_bytes - 1)
-        assert not _fits(body)
-
-
-@pytest.mark.parametrize("character", ["\N{GRINNING FACE}", "\x01", "."])
-def test_keys_count_as_many_bytes_as_they_have_in_a_path(character: str) -> None:
-    assert not _fits({character * 1_000: [0] * 8_000})
-    assert _fits({"k" * 1_000: [0] * 8_000})
-
-
-def test_a_body_is_limited_whatever_its_shape() -> None:
-    assert _fits({"k": "x" * (parameters.BODY_BYTES_LIMIT - len('{"k":""}'))})
-    assert not _fits({"k": "x" * (parameters.BODY_BYTES_LIMIT - len('{"k":""}') + 1)})
-
-
-def test_a_long_key_over_many_leaves_cannot_grow_into_a_huge_flat_form() -> None:
-    assert not _fits({"k" * 10_000: [0] * 1_000})
-    assert _fits({"k" * 10_000: [0] * 10})
-
-
-@given(BODIES)
-def test_ordinary_documents_fit(body: dict[str, object]) -> None:
-    assert _fits(body)
