@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import importlib
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -95,6 +96,8 @@ def serve(name: str) -> int:
         log.warning("%s is no setting, and nothing reads it: is %s meant?", given, meant)
     service = module.build(chosen)
     outlive_resets()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection is a file, and often 1,024 are allowed
     # The server stops gracefully at these and then raises them again, which would replace the exit code.
     signal.signal(signal.SIGTERM, _ignore)
     signal.signal(signal.SIGINT, _ignore)
@@ -102,7 +105,7 @@ def serve(name: str) -> int:
         service.app,
         host=chosen.host,
         port=chosen.port,
-        http=getattr(module, "HTTP_PROTOCOL", "httptools"),
+        http=module.http_protocol(chosen) if hasattr(module, "http_protocol") else "httptools",
         loop="uvloop",
         ws="none",
         lifespan="on",

@@ -45,13 +45,12 @@ class Acceptance:
         self._definitions_offset = definitions_offset
 
     async def accept(
-        self, event_id: str, route: Route, headers: Mapping[str, str], body: Mapping[str, object], raw: bytes
+        self, event_id: str, route: Route, headers: Mapping[str, str], raw: bytes, dedup_hash: str | None
     ) -> HttpAnswer:
-        """Take a request whose checks have passed, to become the event of this id; `body` is `raw`, decoded.
+        """Take a request whose checks have passed, to become the event of this id; with `dedup_hash` once only.
 
         The answer to a duplicate is `route.duplicate` itself.
         """
-        dedup_hash = route.hasher(headers, body) if route.hasher else None
         metadata = encode_metadata(
             event_id=event_id,
             received_at=rfc3339(time.time_ns(), 6),

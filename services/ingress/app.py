@@ -1,9 +1,11 @@
 """The ingress, wired."""
 
+import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 from litestar import Litestar, asgi
@@ -27,9 +29,12 @@ from services.ingress.settings import Settings
 from services.ingress.snapshot import Compiler, Snapshot
 from services.ingress.tally import Tallies
 
-__all__ = ["HTTP_PROTOCOL", "Settings", "build"]
+__all__ = ["Settings", "build", "http_protocol"]
 
-HTTP_PROTOCOL = BoundedHttpProtocol
+
+def http_protocol(settings: Settings) -> Callable[..., asyncio.Protocol]:
+    """What the server makes for each connection."""
+    return partial(BoundedHttpProtocol, connections_limit=settings.connections_limit)
 
 
 def build(settings: Settings) -> Service:

@@ -17,13 +17,38 @@ _LINGER_BYTES: Final = 16 * 1024 * 1024
 Reader = asyncio.Task[object]
 
 
-class Body:
-    """One request's body. `finished` is true once its last byte has been received, `received` then is all of it."""
+class Intake:
+    """Room, in bytes, for the heads and bodies of all requests that are not answered."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+
+class Body:
+    """One request's body. `finished` is true once its last byte has been received, `received` then is all of it.
+
+    What it has taken of the room it gives back by `let_go`.
+    """
+
+    def __init__(self, receive: Receive, intake: Intake) -> None:
         self.finished = False
         self.received = b""
         self._receive = receive
+        self._intake = intake
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        """Take room for so many bytes; False if there is not as much."""
+        if size > self._intake.room:
+            return False
+        self._intake.room -= size
+        self._taken += size
+        return True
+
+    def let_go(self) -> None:
+        """Give back all room."""
+        self._intake.room += self._taken
+        self._taken = 0
 
     async def read(self, limits: Settings, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
         """Read it; else the answer that refuses it, or None if the sender has gone.
@@ -38,6 +63,8 @@ class Body:
                 return chunk
             if len(received) + len(chunk) > limits.body_limit_bytes:
                 return answers.TOO_LARGE
+            if not self.take(len(chunk)):
+                return answers.UNAVAILABLE
             if self.finished:
                 self.received = bytes(received) + chunk if received else chunk
                 return self.received

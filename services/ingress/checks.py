@@ -13,6 +13,8 @@ from services.ingress.authentication import Denial
 
 # They travel with the record, which Kafka would refuse if a stranger could make it any size.
 HEADERS_LIMIT_BYTES: Final = 64 * 1024
+# What a header takes in memory beside its bytes.
+HEADER_COST_BYTES: Final = 150
 
 _PATH: Final = re.compile(
     rb"/automation-endpoint/endpoints/authorized/"
@@ -26,9 +28,9 @@ def integration_id(raw_path: bytes) -> str | None:
     return match[1].decode() if match else None
 
 
-def are_too_large(raw: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether the lines of the headers are, each with its colon, space, and line end."""
-    return sum(len(name) + len(value) + 4 for name, value in raw) > HEADERS_LIMIT_BYTES
+def size_of(raw: Iterable[tuple[bytes, bytes]]) -> int:
+    """The bytes of the lines of the headers, each with its colon, space, and line end."""
+    return sum(len(name) + len(value) + 4 for name, value in raw)
 
 
 def has_body(raw: Iterable[tuple[bytes, bytes]]) -> bool:

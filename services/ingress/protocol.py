@@ -1,28 +1,44 @@
 """The HTTP server's connections, hardened against what their senders can do before there is a request to answer."""
 
 import asyncio
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from libs import telemetry
 from services.ingress import answers, checks
 from services.ingress.answers import HttpAnswer
 
 # From the start of a connection or from the first piece of a head that comes in pieces.
 _HEAD_TIMEOUT_S: Final = 10.0
+_HEADS_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with bounded heads and trailers, and without protocols to switch to."""
+    """uvicorn's protocol with bounded connections, heads and trailers, and without protocols to switch to.
 
+    A sender may end its side of the connection once its requests are whole: they are answered.
+    """
+
+    # What unfinished heads of all connections take, and this one's.
+    _heads = 0
+    _charged = 0
     # Bytes that the parser keeps: of pieces that have completed neither a head nor a piece of a body.
     _kept = 0
     _timer: asyncio.TimerHandle | None = None
     _plain_head = b""
+    _is_ended = False
+
+    def __init__(self, *, connections_limit: int, **given: Any) -> None:  # noqa: ANN401  uvicorn's own
+        super().__init__(**given)
+        self._connections_limit = connections_limit
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        if len(self.connections) > self._connections_limit:
+            self._refuse(answers.UNAVAILABLE)
+            return
         self._timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -39,8 +55,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         if self._kept > checks.HEADERS_LIMIT_BYTES:
             self._refuse(answers.HEADERS_TOO_LARGE)
+        elif self._kept and not self._has_room():
+            self._refuse(answers.UNAVAILABLE)
         elif self._timer is None and (self._kept or self._in_hand() is None):
             self._timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's leaves it to the transport
+        """Whether the connection stays, for the answers to whole requests. A part of one can get none."""
+        self._is_ended = self._in_hand() is not None and not self.cycle.more_body and not self._kept
+        return self._is_ended
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_ended and self._in_hand() is None:
+            self.transport.close()
 
     def on_headers_complete(self) -> None:
         self._progress()
@@ -81,8 +109,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             else:
                 return
 
+    def _has_room(self) -> bool:
+        """Whether what is kept of heads is within its limit; here something is kept."""
+        self._charge(self._kept + checks.HEADER_COST_BYTES * len(self.headers or ()))
+        return BoundedHttpProtocol._heads <= _HEADS_LIMIT_BYTES
+
+    def _charge(self, size: int) -> None:
+        BoundedHttpProtocol._heads += size - self._charged
+        self._charged = size
+
     def _progress(self) -> None:
         self._kept = 0
+        if self._charged:
+            self._charge(0)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -105,6 +144,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if cycle is None or (cycle.more_body and not cycle.response_started and not self.pipeline):
             headers = [b"%s: %s\r\n" % header for header in (*answer.headers, (b"connection", b"close"))]
             self.transport.write(b"".join([STATUS_LINE[answer.status], *headers, b"\r\n", answer.body]))
+            telemetry.REQUESTS.labels(str(answer.status)).inc()
         self.transport.close()
 
     def _in_hand(self) -> RequestResponseCycle | None:

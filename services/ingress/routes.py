@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from libs import telemetry
+from libs.activity import Input, inputs_of
 from libs.batches import exceed_limit
 from libs.bodies import BodyError, decode_body
 from libs.health import Receive, Scope, Send
@@ -14,7 +15,7 @@ from services.ingress import answers, checks
 from services.ingress.acceptance import Acceptance
 from services.ingress.answers import HttpAnswer
 from services.ingress.authentication import Denial, Request
-from services.ingress.body import Body, Reader
+from services.ingress.body import Body, Intake, Reader
 from services.ingress.integrations import Route
 from services.ingress.patience import Patience
 from services.ingress.samples import Samples
@@ -24,11 +25,11 @@ from services.ingress.snapshot import Snapshot
 
 
 class Checked(NamedTuple):
-    """A request that has passed all checks; `body` is `raw`, decoded."""
+    """A request that has passed all checks. Its decoded body, many times the size of `raw`, does not wait with it."""
 
     headers: dict[str, str]
-    body: dict[str, object]
     raw: bytes
+    dedup_hash: str | None
 
 
 class Endpoint:
@@ -39,13 +40,17 @@ class Endpoint:
         self._acceptance = acceptance
         self._samples = samples
         self._settings = settings
+        self._intake = Intake(settings.intake_limit_bytes)
         self._patience: Patience[Reader] = Patience(settings.body_idle_timeout_s, _cancel)
         self._counters = {status: telemetry.REQUESTS.labels(str(status)) for status in answers.STATUSES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        body = Body(receive)
-        answer = await self._answer(scope, body)
+        body = Body(receive, self._intake)
+        try:
+            answer = await self._answer(scope, body)
+        finally:
+            body.let_go()
         if answer is None:
             return
         self._counters[answer.status].inc()
@@ -78,7 +83,7 @@ class Endpoint:
         event_id = new_event_id()
         answer = await self._acceptance.accept(event_id, route, *checked)
         if answer is route.duplicate:
-            route.tally.repeat(event_id, route.hasher, checked.headers, checked.body)
+            route.tally.repeat(event_id, checked.dedup_hash or "", lambda: _inputs_of(route, checked))
         elif answer.status == HTTPStatus.OK:
             route.tally.accept()
         else:
@@ -95,13 +100,9 @@ class Endpoint:
 
     async def _check(self, route: Route, scope: Scope, body: Body) -> Checked | Denial | HttpAnswer | None:
         """Check in the order of the answers; None if the sender has gone."""
-        if checks.are_too_large(scope["headers"]):
-            return answers.HEADERS_TOO_LARGE
-        headers = checks.fold_headers(scope["headers"])
-        refusal = checks.refuse_head(scope["method"], headers, self._settings.body_limit_bytes)
-        if refusal is not None:
-            by_meta = refusal is answers.METHOD_NOT_ALLOWED and route.handshake is not None
-            return answers.METHOD_NOT_ALLOWED_BY_META if by_meta else refusal
+        headers = self._check_head(route, scope, body)
+        if not isinstance(headers, dict):
+            return headers
         raw = await body.read(self._settings, self._patience)
         if not isinstance(raw, bytes):
             return raw
@@ -115,6 +116,18 @@ class Endpoint:
         if wait_s:
             return answers.too_many(wait_s)
         return _decode(route, headers, raw)
+
+    def _check_head(self, route: Route, scope: Scope, body: Body) -> dict[str, str] | HttpAnswer:
+        size = checks.size_of(scope["headers"])
+        if size > checks.HEADERS_LIMIT_BYTES:
+            return answers.HEADERS_TOO_LARGE
+        if not body.take(size + checks.HEADER_COST_BYTES * len(scope["headers"])):
+            return answers.UNAVAILABLE
+        headers = checks.fold_headers(scope["headers"])
+        refusal = checks.refuse_head(scope["method"], headers, self._settings.body_limit_bytes)
+        if refusal is answers.METHOD_NOT_ALLOWED and route.handshake is not None:
+            return answers.METHOD_NOT_ALLOWED_BY_META
+        return headers if refusal is None else refusal
 
     def _refuse(
         self, route: Route, capture: Capture | None, refused: Denial | HttpAnswer | None, scope: Scope, body: Body
@@ -143,7 +156,11 @@ def _decode(route: Route, headers: dict[str, str], raw: bytes) -> Checked | Http
         return answers.malformed(time.time_ns())
     if route.batch is not None and exceed_limit(headers, body):
         return answers.malformed(time.time_ns())
-    return Checked(headers, body, raw)
+    return Checked(headers, raw, route.hasher(headers, body) if route.hasher else None)
+
+
+def _inputs_of(route: Route, checked: Checked) -> tuple[Input, ...]:
+    return inputs_of(route.hasher, checked.headers, decode_body(checked.raw)) if route.hasher else ()
 
 
 def _cancel(reader: Reader) -> None:

@@ -28,5 +28,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     redis_timeout_s: Seconds = 1
     # Requests that Kafka has not confirmed; beyond this the answer is 503 at once.
     pending_limit_bytes: Bytes = 64 * 1024 * 1024
+    # Of all requests that are not answered, what has come of their heads and bodies; beyond this the answer is 503.
+    intake_limit_bytes: Bytes = 128 * 1024 * 1024
+    # Connections beyond this are answered 503 and closed. Each costs some 20 KiB while it is idle.
+    connections_limit: Annotated[int, Meta(ge=1)] = 10_000
     # From the last request with a hash. The normalizer's must be the same.
     deduplication_window_s: Seconds = WINDOW.total_seconds()

@@ -4,13 +4,12 @@ Strangers choose how many there are, so what is remembered is bounded, of each i
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from libs.activity import Input, Rejection, inputs_of, shortened
-from libs.deduplication import Hasher
+from libs.activity import Input, Rejection, shortened
 from libs.identifiers import new_event_id
 from services.ingress.timestamps import rfc3339
 
@@ -69,17 +68,18 @@ class Tally:
         if not self._is_touched:
             self._touch()
 
-    def repeat(
-        self, event_id: str, hasher: Hasher | None, headers: Mapping[str, str], body: Mapping[str, object]
-    ) -> None:
-        """Count a duplicate that would have become the event of this id."""
+    def repeat(self, event_id: str, key: str, inputs: Callable[[], Iterable[Input]]) -> None:
+        """Count a duplicate by this hash that would have become the event of this id.
+
+        `inputs`, what it was hashed by, are asked for only if they can be remembered.
+        """
         self._duplicates += 1
         if not self._is_touched:
             self._touch()
-        if len(self._repetitions) < REMEMBERED_LIMIT and hasher is not None and self._tallies.take_room():
-            inputs = tuple(replace(one, value=shortened(one.value)) for one in inputs_of(hasher, headers, body))
+        if len(self._repetitions) < REMEMBERED_LIMIT and self._tallies.take_room():
             at = rfc3339(self._tallies.now_ns(), 6)
-            self._repetitions.append(Repetition(hasher(headers, body) or "", event_id, at, inputs))
+            shown = tuple(replace(one, value=shortened(one.value)) for one in inputs())
+            self._repetitions.append(Repetition(key, event_id, at, shown))
 
     def reject(self, status: int, reason: Callable[[], str]) -> None:
         """Count a rejection; `reason`, for the integration's owner, is asked for only if it can be remembered."""

@@ -34,7 +34,9 @@ class Bench:
         integration = Integration(id=ID, workspace="w", name="n", version=1, auth=auth or NoAuth(), deduplication=rules)
         route = published({f"integration/{ID}": integration})[ID]
         assert isinstance(route, Route)
-        return await self.acceptance.accept(new_event_id(), route, {"x-form-id": "7"}, body, msgspec.json.encode(body))
+        headers = {"x-form-id": "7"}
+        dedup_hash = route.hasher(headers, body) if route.hasher else None
+        return await self.acceptance.accept(new_event_id(), route, headers, msgspec.json.encode(body), dedup_hash)
 
 
 def event_id_of(answer: HttpAnswer) -> str:

@@ -1,12 +1,14 @@
 """The endpoint as an ASGI application: which check answers first, and how an early answer is sent."""
 
+import asyncio
 from typing import NoReturn
 
+import msgspec
 import pytest
 
 from libs.messages import Integration, NoAuth, Undecodable
 from libs.telemetry import registry_of
-from services.ingress import answers, body
+from services.ingress import answers, body, checks
 from services.ingress.acceptance import Acceptance
 from services.ingress.routes import Endpoint
 from services.ingress.samples import Samples
@@ -27,11 +29,12 @@ BODY = chunk(b'{"id":1}', last=True)
 class Server:
     """The endpoint over stores in memory."""
 
-    def __init__(self, log: MemoryLog | None = None) -> None:
+    def __init__(self, log: MemoryLog | None = None, intake: int = 1000) -> None:
         self.log = log or MemoryLog()
         self.tallies = Tallies()
         self.snapshot = Snapshot(Compiler(SEALER, self.tallies))
-        settings = Settings(kafka="", redis="", master_key="", body_limit_bytes=100, body_idle_timeout_s=0.05)
+        limits = {"body_limit_bytes": 100, "intake_limit_bytes": intake, "body_idle_timeout_s": 0.05}
+        settings = msgspec.convert({"kafka": "", "redis": "", "master_key": "", **limits}, Settings)
         acceptance = Acceptance(self.log, MemoryClaims(), lambda: 7)
         samples = Samples(MemoryLog())
         self.endpoint = Endpoint(self.snapshot, acceptance, samples, settings)
@@ -175,3 +178,14 @@ async def test_a_sender_that_goes_away_mid_body_gets_and_leaves_nothing(server: 
     answered = await server.answer(chunk(b'{"id"'), GONE)
     assert answered.messages == []
     assert server.log.records == []
+
+
+async def test_where_there_is_no_room_a_request_is_503_and_every_answer_makes_room() -> None:
+    server = Server(intake=150 + 2 * checks.HEADER_COST_BYTES)
+    await server.load()
+    waiting = asyncio.create_task(server.answer(chunk(bytes(90))))  # until it is given up
+    await asyncio.sleep(0)
+    answered = await server.answer(chunk(bytes(40)), BODY)
+    assert (answered.status, answered.headers[b"retry-after"]) == (503, b"5")
+    assert (await waiting).status == 408
+    assert (await server.answer(chunk(b'{"a":"%s' % (b"x" * 80)), chunk(b'"}', last=True))).status == 200

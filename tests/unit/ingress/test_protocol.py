@@ -3,17 +3,19 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
 from libs.health import Receive, Scope, Send
+from libs.telemetry import registry_of
 from services.ingress import checks, protocol
 from services.ingress.protocol import BoundedHttpProtocol
 from tests.unit.ingress.asgi import Message
 
+LIMIT = 3
 POST = b"POST /x HTTP/1.1\r\nHost: x\r\n"
 BODY = b"Content-Length: 2\r\n\r\n{}"
 OFFER = POST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAE\r\n"
@@ -62,7 +64,9 @@ async def server() -> AsyncIterator[Server]:
     config = uvicorn.Config(server, http=BoundedHttpProtocol, ws="none", log_config=None, timeout_keep_alive=1)
     state = ServerState()
     listening = await asyncio.get_running_loop().create_server(
-        lambda: BoundedHttpProtocol(config, state, {}), "127.0.0.1", 0
+        lambda: BoundedHttpProtocol(connections_limit=LIMIT, config=config, server_state=state, app_state={}),
+        "127.0.0.1",
+        0,
     )
     server.port = listening.sockets[0].getsockname()[1]
     async with listening:
@@ -72,6 +76,10 @@ async def server() -> AsyncIterator[Server]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "_HEAD_TIMEOUT_S", 0.2)
+
+
+def counted(status: int) -> float:
+    return registry_of("ingress").get_sample_value("inlet_ingress_requests_total", {"status": str(status)}) or 0
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -218,3 +226,159 @@ async def test_the_end_of_a_body_behind_its_answer_does_not_keep_the_connection(
         assert await answer(reader) == (200, b"0")
         writer.write(b"0\r\n\r\n")
         assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+@pytest.mark.parametrize("part", [b"", POST])
+async def test_whole_requests_of_a_sender_that_has_ended_its_side_are_answered(
+    server: Server, requests: int, part: bytes
+) -> None:
+    server.goes_on.clear()
+    async with server.sender() as (reader, writer):
+        writer.write((POST + BODY) * requests + part)
+        writer.write_eof()
+        reply = asyncio.create_task(reader.read())
+        await asyncio.wait({reply}, timeout=0.1)
+        assert not reply.done()
+        server.goes_on.set()
+        assert (await reply).count(b"HTTP/1.1 200 OK") == requests
+    assert len(server.seen) == requests
+
+
+@pytest.mark.parametrize("part", [b"", POST, POST + BODY[:-1]])
+async def test_a_sender_that_has_ended_in_the_middle_is_not_waited_for(server: Server, part: bytes) -> None:
+    server.goes_on.clear()
+    async with server.sender() as (reader, writer):
+        writer.write(part)
+        writer.write_eof()
+        assert await reader.read() == b""
+
+
+async def test_one_connection_too_many_is_503_and_closed_and_the_others_are_served(server: Server) -> None:
+    async with AsyncExitStack() as stack:
+        before = counted(503)
+        some = [await stack.enter_async_context(server.sender()) for _ in range(LIMIT)]
+        for reader, writer in some:
+            writer.write(POST + BODY)
+            assert await answer(reader) == (200, b"2")
+        async with server.sender() as (reader, _):
+            assert (await answer(reader))[0] == 503
+            assert await reader.read() == b""
+        assert counted(503) == before + 1
+        reader, writer = some.pop()
+        writer.write_eof()
+        assert await reader.read() == b""
+        async with server.sender() as (reader, writer):
+            writer.write(POST + BODY)
+            assert await answer(reader) == (200, b"2")
+
+
+async def test_unfinished_heads_are_bounded_together_and_whole_ones_are_served(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_HEADS_LIMIT_BYTES", 1000)
+    async with server.sender() as (_, holding), server.sender() as (reader, writer):
+        await pieces(holding, POST + b"a" * 700, 100)
+        writer.write(POST + BODY)
+        assert await answer(reader) == (200, b"2")
+        writer.write(POST + b"b" * 400)
+        assert (await answer(reader))[0] == 503
+        assert await reader.read() == b""
+    async with server.sender() as (reader, writer):
+        await pieces(writer, POST + b"c: " + b"c" * 700 + b"\r\n" + BODY, 100)
+        assert await answer(reader) == (200, b"2")
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(("sent", "status"), [(b"x y\r\n\r\n", 400), (POST, 408), (POST + b"a" * 70_000, 431)])
+async def test_what_is_answered_before_there_is_a_request_is_counted(server: Server, sent: bytes, status: int) -> None:
+    before = counted(status)
+    async with server.sender() as (reader, writer):
+        writer.write(sent)
+        assert (await answer(reader))[0] == status
+    assert counted(status) == before + 1
+
+
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
+AMBIGUOUS = {
+    "two lengths that are the same": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 0\r\n\r\n{}",
+    "a list of lengths": POST + b"Content-Length: 2, 2\r\n\r\n{}",
+    "a negative length": POST + b"Content-Length: -2\r\n\r\n{}",
+    "a length with a sign": POST + b"Content-Length: +2\r\n\r\n{}",
+    "a hexadecimal length": POST + b"Content-Length: 0x2\r\n\r\n{}",
+    "a length of nothing": POST + b"Content-Length:\r\n\r\n{}",
+    "a length with a space": POST + b"Content-Length: 2 2\r\n\r\n{}",
+    "a length beyond all numbers": POST + b"Content-Length: 99999999999999999999999\r\n\r\n{}",
+    "an encoding before a length": CHUNKED + b"Content-Length: 2\r\n\r\n0\r\n\r\n",
+    "a length before an encoding": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "an encoding twice": CHUNKED + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "an unknown encoding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "no encoding as one": POST + b"Transfer-Encoding: identity\r\n\r\n",
+    "chunked and then another": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "an encoding in quotes": POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
+    "an encoding behind a vertical tab": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "a folded encoding": POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "a folded header": POST + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+    "a space before a colon": POST + b"Content-Length : 0\r\n\r\n",
+    "a space before a name": b"POST /x HTTP/1.1\r\n Host: x\r\nContent-Length: 0\r\n\r\n",
+    "bare line feeds": (POST + BODY).replace(b"\r\n", b"\n"),
+    "a bare carriage return": POST + b"X: a\rTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+    "a zero byte in a value": POST + b"X: a\0b\r\nContent-Length: 0\r\n\r\n",
+    "a zero byte in a name": POST + b"X\0: a\r\nContent-Length: 0\r\n\r\n",
+    "a space in the target": b"POST /x y HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "an unknown version": b"POST /x HTTP/1.2\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a chunk beyond all numbers": CHUNKED + b"\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+    "a negative chunk": CHUNKED + b"\r\n-2\r\n{}\r\n0\r\n\r\n",
+    "a chunk with 0x": CHUNKED + b"\r\n0x2\r\n{}\r\n0\r\n\r\n",
+    "a chunk without its end": CHUNKED + b"\r\n2\r\n{}0\r\n\r\n",
+    "a chunk and a space": CHUNKED + b"\r\n2 \r\n{}\r\n0\r\n\r\n",
+    "chunks with line feeds": CHUNKED + b"\r\n2\n{}\n0\n\n",
+    "an extension with a line feed": CHUNKED + b"\r\n2;a\n{}\r\n0\r\n\r\n",
+    "a length in the trailers": CHUNKED + b"\r\n0\r\nContent-Length: 5\r\n\r\n",
+}
+BEHIND = b"DELETE /y HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("ambiguous", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+async def test_what_two_servers_could_read_differently_is_400_and_nothing_behind_it_is_a_request(
+    server: Server, ambiguous: bytes
+) -> None:
+    async with server.sender() as (reader, writer):
+        writer.write(ambiguous + BEHIND)
+        assert (await answer(reader))[0] == 400
+        assert await reader.read() == b""
+    assert [one for one in server.seen if one[0] == "DELETE"] == []
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        POST + b"Connection: close\r\n" + BODY,
+        b"POST /x HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n" + BODY,
+        b"POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST /x\r\n\r\n",
+    ],
+)
+async def test_nothing_behind_the_last_request_of_a_connection_is_a_request(server: Server, last: bytes) -> None:
+    async with server.sender() as (reader, writer):
+        writer.write(last + BEHIND)
+        assert (await reader.read()).count(b"HTTP/1.1") == 1
+    assert [method for method, *_ in server.seen] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        CHUNKED + b"\r\n2;a=b\r\n{}\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding:\tchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST http://elsewhere/x HTTP/1.1\r\nHost: x\r\n" + BODY,
+        b"\r\n\r\n" + POST + BODY,
+    ],
+)
+async def test_what_is_unusual_and_clear_is_read_to_its_end(server: Server, clear: bytes) -> None:
+    async with server.sender() as (reader, writer):
+        writer.write(clear + BEHIND)
+        assert [await answer(reader) for _ in range(2)] == [(200, b"2"), (200, b"0")]
+    assert [(method, body) for method, _, body in server.seen] == [("POST", b"{}"), ("DELETE", b"")]
