@@ -19,7 +19,7 @@ from libs import topics
 from tests.chaos.cluster import Cluster, Say
 from tests.chaos.endpoints import Endpoint, make_business_event_of, make_endpoint
 from tests.chaos.history import History, Kind, Message, Topics
-from tests.chaos.injections import Fault, Injection, inflict
+from tests.chaos.injections import LOSING, Injection, inflict
 from tests.chaos.load import Load
 from tests.chaos.readings import read_topics
 from tests.chaos.verifier import Finding, verify
@@ -73,7 +73,7 @@ async def run(cluster: Cluster, injections: Sequence[Injection], seed: int, say:
                     break
     with suppress(TimeoutError):  # what is missing then is found lost
         await settle(cluster.kafka.address, within_s=_SETTLE_LIMIT_S)
-    on_topics = await read_topics(cluster.kafka.address, cluster.kafka_data)
+    on_topics = await read_topics(cluster.kafka.address, cluster.state / "kafka" / "data")
     return Result(
         seed=seed,
         outcomes=course.outcomes,
@@ -113,12 +113,15 @@ class _Course:
             await eventually(partial(self._is_live, ingress), within_s=_RECOVERY_LIMIT_S)
 
     async def _is_live(self, ingress: int) -> bool:
-        unnoted = Message(integration=self._probed.id, groups=("probe",), injection=-1)
-        return (await self._load.attempt(self._probed, unnoted, ingress)).status == 200
+        message = Message(integration=self._probed.id, groups=("probe",), injection=-1)
+        is_live = (await self._load.attempt(self._probed, message, ingress)).status == 200
+        if is_live:
+            self._history.messages.append(message)
+        return is_live
 
     async def go_through(self, injection: Injection, rng: random.Random) -> Outcome:
         before = Counter(self._load.statuses)
-        if injection.fault is Fault.LOSS:
+        if injection.fault in LOSING:
             self._history.losses.append(injection.number)
         stop = asyncio.Event()
         recovery_s = None
@@ -127,6 +130,8 @@ class _Course:
             await asyncio.sleep(rng.uniform(0.3, 1.5))
             change = meanwhile.create_task(self._change(injection.number))
             try:
+                if injection.fault in LOSING:  # what is extra then belongs to this injection, and to none before
+                    await settle(self._cluster.kafka.address, within_s=_RECOVERY_LIMIT_S)
                 await inflict(self._cluster, injection, rng)
                 healed = time.monotonic()
                 async with asyncio.timeout(_RECOVERY_LIMIT_S):

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from libs.identifiers import trigger_id
 from tests.chaos.history import (
@@ -101,7 +101,8 @@ class _Ledger:
         ]
 
     def visibility(self) -> Iterator[Finding]:
-        """A record that can be read was committed, and its request is durable."""
+        """A record that can be read was committed, and its request is durable and was sent."""
+        sent = {attempt.id for message in self._history.messages for attempt in message.attempts}
         seen: list[tuple[Place, int]] = [(event.place, event.injection) for event in self._topics.events]
         seen += [(trigger.place, -1) for trigger in self._topics.triggers]
         for place, injection in seen:
@@ -111,6 +112,8 @@ class _Ledger:
             request = self._requests.get(event.request_id)
             if request is None or request.partition != event.place.partition:
                 yield _of(event, Breach.VISIBLE, "there is no such request in its partition")
+            if event.attempt not in sent:
+                yield _of(event, Breach.VISIBLE, "nobody has sent this")
         ids = Counter(event.id for event in self._topics.events)
         for event in self._topics.events:
             if ids[event.id] > 1:
@@ -142,16 +145,13 @@ class _Ledger:
         """Of requests that equal each other one becomes an event, and one is told 200."""
         for group in self._groups:
             given = Counter(attempt.status for attempt in group.attempts)
-            losses = sum(injection in group.injections for injection in self._history.losses)
+            losses = [one for one in self._history.losses if one in group.injections]
             events = len(group.events)
             if not events and given[200]:
                 yield group.finding(Breach.LOST, f"answered 200 ({given[200]} times), and there is no event")
             if not events and given[204]:
                 yield group.finding(Breach.SUPPRESSED, f"answered 204 ({given[204]} times), and there is no event")
-            for _ in range(min(events - 1, losses)):
-                yield group.finding(Breach.EXTRA, f"{events} events, and Redis lost its data {losses} times")
-            if events > 1 + losses:
-                yield group.finding(Breach.DOUBLED, f"{events} events")
+            yield from _repeated(group, losses)
             if group.kind is Kind.REJECT and not losses:
                 yield from _grants(group, given)
 
@@ -232,6 +232,20 @@ def _refused(kind: Kind, attempt: Attempt) -> tuple[Breach, str] | None:
     if attempt.is_open or attempt.status == 200 or (attempt.status == 204 and may_repeat):
         return None
     return Breach.SUPPRESSED, f"a good request was answered {attempt.status}"
+
+
+def _repeated(group: _Group, losses: list[int]) -> Iterator[Finding]:
+    """Each further event is a double, or extra if Redis lost its data between what it and the last were made of."""
+    left = list(losses)
+    for before, after in pairwise(sorted(event.injection for event in group.events)):
+        between = next((one for one in left if before <= one <= after), None)
+        text = f"{len(group.events)} events"
+        if between is None:
+            yield group.finding(Breach.DOUBLED, text)
+        else:
+            left.remove(between)
+            text = f"{text}, and Redis lost its data in #{between}"
+            yield structs.replace(group.finding(Breach.EXTRA, text), injection=between)
 
 
 def _grants(group: _Group, given: Counter[int]) -> Iterator[Finding]:

@@ -143,6 +143,15 @@ def test_after_redis_has_lost_its_data_another_event_is_extra_and_a_third_is_a_d
         assert ledger.breaches() == [Breach.EXTRA, Breach.DOUBLED]
 
 
+def test_a_loss_of_redis_excuses_no_two_events_that_were_both_made_before_it() -> None:
+    ledger = Ledger()
+    ledger.history.losses.append(4)
+    for attempt in ledger.send(Kind.REJECT, "g", 503, 200, injection=3):
+        ledger.emit(attempt)
+    ledger.send(Kind.REJECT, "g", 204, injection=5)
+    assert ledger.breaches() == [Breach.DOUBLED]
+
+
 def test_a_loss_of_redis_at_another_time_excuses_nothing() -> None:
     ledger = Ledger()
     ledger.history.losses += [1, 5]
@@ -185,6 +194,12 @@ def test_an_event_without_a_durable_request_must_not_be_seen() -> None:
     ledger = delivered()
     ledger.requests.pop(0)
     assert ledger.breaches() == [Breach.VISIBLE]
+
+
+def test_an_event_that_nobody_has_sent_must_not_be_seen() -> None:
+    ledger = delivered()
+    ledger.events[0] = replace(ledger.events[0], attempt="nobody")
+    assert Breach.VISIBLE in ledger.breaches()
 
 
 def test_a_trigger_that_follows_from_no_event_must_not_be_seen() -> None:
