@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url $(UPGRADE)
 
-.PHONY: help run test chaos check fix bench clean lock
+.PHONY: help run test chaos soak check fix bench clean lock
 
 help: ## Show the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -22,8 +22,11 @@ run: $(VENV)/local ## Run the whole product on this machine, until Ctrl-C
 test: $(VENV)/dev ## Run every test, some ten minutes; ARGS goes to pytest
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-chaos: $(VENV)/dev ## Break everything under load and compare what was said with what is there; SEED, COUNT=200, REPORT
-	@$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(COUNT:%=--count %) $(REPORT:%=--report %)
+chaos: $(VENV)/dev ## Break everything under load and compare what was said with what is there; SEED, COUNT=200, REPORT; STORAGE=1: memory and disks
+	@$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(COUNT:%=--count %) $(REPORT:%=--report %) $(STORAGE:%=--storage)
+
+soak: $(VENV)/dev ## Send at a steady rate and watch what every process holds; DURATION=1800 seconds, SEED, REPORT
+	@$(BIN)/python -m tests.chaos.soak $(SEED:%=--seed %) $(DURATION:%=--duration %) $(REPORT:%=--report %)
 
 check: $(VENV)/dev ## Lint, formatting, types, and who may import whom
 	$(BIN)/ruff check

@@ -7,15 +7,17 @@ import random
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 import uvloop
 
 from tests.chaos.cluster import running_cluster
-from tests.chaos.injections import Injection, plan
+from tests.chaos.injections import Fault, Injection, plan, storage_plan
 from tests.chaos.report import histories, markdown, passed
 from tests.chaos.run import Result, run
+from tests.chaos.storage import disks
 
 
 def main() -> int:
@@ -24,13 +26,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="draws the order (default: any)")
     parser.add_argument("--count", type=int, default=200, help="how many injections")
     parser.add_argument("--report", type=Path, help="where the table goes too")
+    parser.add_argument("--storage", action="store_true", help="memory and disks of Redis and Kafka instead")
     parser.add_argument("--only", default="", help="only injections whose description has this text")
     chosen = parser.parse_args()
-    _say(f"seed {chosen.seed}, {chosen.count} injections")
     state = Path(tempfile.mkdtemp(prefix="inlet-chaos-"))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    injections = [one for one in plan(chosen.seed, chosen.count) if chosen.only in str(one)]
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    planned = storage_plan(chosen.seed) if chosen.storage else plan(chosen.seed, chosen.count)
+    with ExitStack() as stack:
+        if chosen.storage and not stack.enter_context(disks(state)):
+            say("no disk is filled: this machine does not allow to mount one")
+            planned = [one for one in planned if one.fault is not Fault.FULL_DISK]
+        injections = [one for one in planned if chosen.only in str(one)]
+        say(f"seed {chosen.seed}, {len(injections)} injections")
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         result = runner.run(_run(injections, chosen.seed, state))
     report = markdown(result)
     sys.stdout.write(f"\n{report}\n")
@@ -38,20 +46,21 @@ def main() -> int:
         chosen.report.write_text(report)
     if passed(result, len(injections)):
         shutil.rmtree(state)
-        _say("everything held")
+        say("everything held")
         return 0
-    for line in histories(result, plan(chosen.seed, chosen.count)):
+    for line in histories(result, planned):
         sys.stdout.write(f"{line}\n")
-    _say(f"FAILED; seed {chosen.seed}; the logs, and the data of Kafka and Redis, are in {state}")
+    say(f"FAILED; seed {chosen.seed}; the logs, and the data of Kafka and Redis, are in {state}")
     return 1
 
 
 async def _run(injections: list[Injection], seed: int, state: Path) -> Result:
-    async with running_cluster(state, seed, _say) as cluster:
-        return await run(cluster, injections, seed, _say)
+    async with running_cluster(state, seed, say) as cluster:
+        return await run(cluster, injections, seed, say)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line with the time."""
     sys.stdout.write(f"{datetime.now().astimezone():%H:%M:%S}  {text}\n")
     sys.stdout.flush()
 

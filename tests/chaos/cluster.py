@@ -51,7 +51,7 @@ class Cluster:
     def __init__(self, state: Path, kafka: Process, redis: Process, replicas: list[Replica], say: Say) -> None:
         self.admin = Admin(email=_ADMIN_EMAIL, password=remembered_secrets(state).admin_password)
         self.kafka = kafka
-        self.kafka_data = state / "kafka" / "data"
+        self.state = state
         self.redis = redis
         self.replicas = replicas
         # How often a process has ended by itself, by its name.

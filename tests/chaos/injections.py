@@ -11,14 +11,17 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from deploy.local.process import Process
+from tests.chaos import storage
 from tests.chaos.cluster import Cluster
 from tests.chaos.load import Mode
 from tests.chaos.proxy import Link, Weather
+from tests.e2e.workflow import settle
 
 
 class Fault(enum.StrEnum):
     """What happens to a process, to its connections, or to what it has stored."""
 
+    NONE = "nothing"
     KILL = "SIGKILL"
     FREEZE = "SIGSTOP"
     REFUSED = "connection refused"
@@ -27,12 +30,35 @@ class Fault(enum.StrEnum):
     HALF_OPEN = "half-open"
     SLOW = "slow"
     LOSS = "loses its data"
+    FULL_MEMORY = "memory full"
+    NO_SNAPSHOT = "cannot save"
+    OLD_SNAPSHOT = "restored from before"
+    WRITE_ERRORS = "write errors"
+    FULL_DISK = "disk full"
 
 
 SERVICES: Final = ("ingress", "normalizer", "trigger", "config")
 REDIS: Final = "redis"
 KAFKA: Final = "kafka"
 TARGETS: Final = (*SERVICES, REDIS, KAFKA)
+LOSING: Final = (Fault.LOSS, Fault.OLD_SNAPSHOT)
+"""What Redis forgets by these may cost extra events."""
+_EVERYWHERE: Final = (
+    Fault.KILL,
+    Fault.FREEZE,
+    Fault.REFUSED,
+    Fault.RESET,
+    Fault.STALL,
+    Fault.HALF_OPEN,
+    Fault.SLOW,
+)
+_OF_REDIS: Final = {
+    Fault.FULL_MEMORY: storage.fill_memory,
+    Fault.NO_SNAPSHOT: storage.fail_snapshots,
+    Fault.OLD_SNAPSHOT: storage.restore_old,
+}
+_OF_DISKS: Final = {Fault.WRITE_ERRORS: storage.fail_writes, Fault.FULL_DISK: storage.fill_disk}
+_STORED: Final = (*itertools.product((REDIS,), _OF_REDIS), *itertools.product((REDIS, KAFKA), _OF_DISKS))
 _WEATHER: Final = {
     Fault.REFUSED: (Weather.REFUSED,),
     Fault.RESET: (Weather.RESET,),
@@ -49,6 +75,17 @@ _HAVE_SESSIONS: Final = ("normalizer", "trigger", KAFKA)
 _PRODUCE: Final = ("ingress", KAFKA)
 _DOWN_S: Final = 1.0
 _ALL_REPLICAS: Final = 0.3
+_CALM_S: Final = 120.0
+_INTERRUPTED_EVERY_S: Final = 150.0
+_INTERRUPTIONS: Final = (
+    (KAFKA, Fault.REFUSED),
+    (REDIS, Fault.RESET),
+    ("trigger", Fault.STALL),
+    ("normalizer", Fault.HALF_OPEN),
+    ("ingress", Fault.RESET),
+    ("config", Fault.REFUSED),
+)
+_SETTLED_WITHIN_S: Final = 60.0
 
 
 class Injection(Struct, frozen=True, kw_only=True):
@@ -68,8 +105,7 @@ class Injection(Struct, frozen=True, kw_only=True):
 def plan(seed: int, count: int) -> list[Injection]:
     """The first `count` injections of this seed: all combinations in some order, then in another, and so on."""
     rng = random.Random(seed)
-    faults = [fault for fault in Fault if fault is not Fault.LOSS]
-    matrix: list[tuple[str, Fault, Mode]] = [*itertools.product(TARGETS, faults, Mode)]
+    matrix: list[tuple[str, Fault, Mode]] = [*itertools.product(TARGETS, _EVERYWHERE, Mode)]
     matrix += [(REDIS, Fault.LOSS, mode) for mode in Mode]
     chosen: list[Injection] = []
     while len(chosen) < count:
@@ -79,10 +115,32 @@ def plan(seed: int, count: int) -> list[Injection]:
     return chosen[:count]
 
 
+def storage_plan(seed: int) -> list[Injection]:
+    """What may happen to the memory and the disks of Redis and Kafka, once under each load, in the seed's order."""
+    combinations = [(target, fault, mode) for (target, fault), mode in itertools.product(_STORED, Mode)]
+    return [
+        Injection(number=number, target=target, fault=fault, mode=mode, everywhere=True)
+        for number, (target, fault, mode) in enumerate(random.Random(seed).sample(combinations, len(combinations)))
+    ]
+
+
+def soak_plan(duration_s: float) -> list[Injection]:
+    """A steady rate, interrupted by one fault after the other, about this long."""
+    faults = itertools.islice(itertools.cycle(_INTERRUPTIONS), max(1, round(duration_s / _INTERRUPTED_EVERY_S)))
+    steps = [step for fault in faults for step in ((KAFKA, Fault.NONE), fault)] + [(KAFKA, Fault.NONE)]
+    return [
+        Injection(number=number, target=target, fault=fault, mode=Mode.STEADY, everywhere=False)
+        for number, (target, fault) in enumerate(steps)
+    ]
+
+
 async def inflict(cluster: Cluster, injection: Injection, rng: random.Random) -> None:
     """Break it, hold it for a while, and put it right; what was killed is ready again on return."""
     processes = _processes(cluster, injection, rng)
     match injection.fault:
+        case Fault.NONE:
+            await asyncio.sleep(_CALM_S)
+            await settle(cluster.kafka.address, within_s=_SETTLED_WITHIN_S)
         case Fault.KILL:
             await asyncio.gather(*map(cluster.kill, processes))
             await asyncio.sleep(_DOWN_S)
@@ -98,6 +156,10 @@ async def inflict(cluster: Cluster, injection: Injection, rng: random.Random) ->
         case Fault.LOSS:
             async with Redis.from_url(cluster.redis.address) as client:
                 await client.flushall()
+        case fault if fault in _OF_REDIS:
+            await _OF_REDIS[fault](cluster, _SHORT_S)
+        case fault if fault in _OF_DISKS:
+            await _OF_DISKS[fault](cluster, processes[0], _PAST_PRODUCING_S)
         case _:
             await _cloud_over(_links(cluster, injection, processes, rng), injection, rng)
 
