@@ -203,7 +203,7 @@ class RedisClaims:
 
     def __init__(self, redis: Redis, window: timedelta = WINDOW) -> None:
         self._redis = redis
-        self._answered = True
+        self._failing: set[AsyncScript] = set()
         self._window_ms = window // timedelta(milliseconds=1)
         self._touches = _Coalescer(self, redis.register_script(_TOUCH))
         self._claims = _Coalescer(self, redis.register_script(_CLAIM))
@@ -253,15 +253,15 @@ class RedisClaims:
         try:
             answers: list[int] = await script(keys=names, args=[self._window_ms, *arguments])
         except FAILURES as error:
-            self._note(answered=False)
+            if not self._failing:
+                log.warning("Redis fails: %s", error)
+            self._failing.add(script)
             raise ClaimsUnavailableError(str(error)) from error
-        self._note(answered=True)
+        if script in self._failing:  # another may have nothing to write, and succeed while Redis refuses to write
+            self._failing.remove(script)
+            if not self._failing:
+                log.warning("Redis works again")
         return answers
-
-    def _note(self, *, answered: bool) -> None:
-        if answered is not self._answered:
-            self._answered = answered
-            log.warning("Redis answers again" if answered else "Redis does not answer")
 
 
 class _Coalescer:

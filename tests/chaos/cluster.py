@@ -75,6 +75,11 @@ class Cluster:
         await process.start(within_s=_START_LIMIT_S)
         self._down.discard(process.name)
 
+    def note_exit(self, process: Process, code: int) -> None:
+        """Count and say that a process has ended by itself."""
+        self.exits[process.name] += 1
+        self._say(f"{process.name} ended with {code}, see {process.log}")
+
     async def ready(self) -> bool:
         """Whether every service says that it is ready."""
         return all(await asyncio.gather(*(is_ready(replica.process.address) for replica in self.replicas)))
@@ -87,8 +92,7 @@ class Cluster:
             await asyncio.sleep(_RESTART_AFTER_S)
             if process.name in self._down or _runs(process):
                 continue
-            self.exits[process.name] += 1
-            self._say(f"{process.name} ended with {code}, see {process.log}")
+            self.note_exit(process, code)
             try:
                 await process.start(within_s=_START_LIMIT_S)
             except ProcessFailedError as error:

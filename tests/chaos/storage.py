@@ -1,6 +1,7 @@
 """Faults inside the memory and on the disks of Redis and Kafka; each is put right again before it returns.
 
-What loses its process is started again, as whatever runs a broker would once there is room.
+Each raises TimeoutError if it does no harm: a fault that nobody feels proves nothing. What ends because it cannot write
+is started again, as whatever runs a broker would once there is room.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from deploy.local.process import Process, ProcessFailedError
 from tests.chaos.cluster import Cluster
@@ -22,15 +24,16 @@ from tests.eventually import eventually
 HAVE_DISKS: Final = ("kafka", "redis")
 _DISK_BYTES: Final = 512 * 1024 * 1024
 _CHUNK: Final = bytes(64 * 1024)
-_DOWN_S: Final = 1.0
+_FELT_WITHIN_S: Final = 20
+_KEY: Final = "chaos"
 
 
 async def fill_memory(cluster: Cluster, hold_s: float) -> None:
-    """Let Redis reach its `maxmemory`: it evicts nothing, and refuses whatever needs more."""
+    """Let Redis reach its `maxmemory`: it evicts nothing, and refuses whatever needs more (OOM)."""
     async with Redis.from_url(cluster.redis.address) as client:
         await client.config_set("maxmemory", 1)
         try:
-            await asyncio.sleep(hold_s)
+            await _refuses_for(client, hold_s)
         finally:
             await client.config_set("maxmemory", 0)
 
@@ -40,21 +43,20 @@ async def fail_snapshots(cluster: Cluster, hold_s: float) -> None:
     in_the_way = cluster.state / "redis" / "dump.rdb"
     async with Redis.from_url(cluster.redis.address) as client:
 
-        async def saved(status: str) -> bool:
+        async def is_saved() -> bool:
             found = await client.info("persistence")
-            return not found["rdb_bgsave_in_progress"] and found["rdb_last_bgsave_status"] == status
+            return not found["rdb_bgsave_in_progress"] and found["rdb_last_bgsave_status"] == "ok"
 
         in_the_way.unlink(missing_ok=True)
         in_the_way.mkdir()
         await client.config_set("save", "3600 1000000")
         await client.bgsave()
         try:
-            await eventually(lambda: saved("err"), said="the snapshot did not fail")
-            await asyncio.sleep(hold_s)
+            await _refuses_for(client, hold_s)
         finally:
             in_the_way.rmdir()
             await client.bgsave()
-            await eventually(lambda: saved("ok"), said="the snapshot failed again")
+            await eventually(is_saved, said="the snapshot failed again")
             await client.config_set("save", "")
 
 
@@ -69,34 +71,68 @@ async def restore_old(cluster: Cluster, hold_s: float) -> None:
 
 
 async def fail_writes(cluster: Cluster, process: Process, hold_s: float) -> None:
-    """No file of this process may grow any more: writes fail with EFBIG, by a limit of the kernel."""
+    """No file of this process may grow any more: writes fail with EFBIG, by a limit of the kernel, and it ends."""
     _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, hard))
-    await _hold_and_start_again(cluster, process, hold_s)
+    await _ends(cluster, process, hold_s)
+    await cluster.revive(process)
 
 
 async def fill_disk(cluster: Cluster, process: Process, hold_s: float) -> None:
-    """Fill the file system of this process's data, which has to be one of `disks`."""
-    folder = cluster.state / process.name
-    if not folder.is_mount():
-        raise ProcessFailedError(f"{folder} is no disk of its own")
-    filler = folder / "filler"
+    """Fill the file system of this process's data, which has to be one of `disks`.
+
+    Redis goes on, with the policy that is usual (`everysec`), and refuses every write; Kafka ends.
+    """
+    filler = cluster.state / process.name / "filler"
+    if not filler.parent.is_mount():
+        raise ProcessFailedError(f"{filler.parent} is no disk of its own")
     try:
-        await asyncio.to_thread(_fill, filler)
-        await _hold_and_start_again(cluster, process, hold_s, filler)
+        if process is cluster.redis:
+            await _fill_disk_of_redis(cluster, filler, hold_s)
+        else:
+            await asyncio.to_thread(_fill, filler)
+            await _ends(cluster, process, hold_s)
+            filler.unlink()
+            await cluster.revive(process)
     finally:
         filler.unlink(missing_ok=True)
 
 
-async def _hold_and_start_again(cluster: Cluster, process: Process, hold_s: float, filler: Path | None = None) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(hold_s):
-            await process.wait()
-            await asyncio.sleep(_DOWN_S)
-    await cluster.kill(process)
-    if filler is not None:
+async def _fill_disk_of_redis(cluster: Cluster, filler: Path, hold_s: float) -> None:
+    async with Redis.from_url(cluster.redis.address) as client:
+
+        async def takes() -> bool:
+            return not await _refuses(client)
+
+        await client.config_set("appendfsync", "everysec")
+        await asyncio.to_thread(_fill, filler)
+        await _refuses_for(client, hold_s)
         await asyncio.to_thread(filler.unlink)
-    await cluster.revive(process)
+        await eventually(takes, within_s=_FELT_WITHIN_S, said="Redis has room and refuses writes")
+        await client.config_set("appendfsync", "always")
+
+
+async def _refuses_for(client: Redis, hold_s: float) -> None:
+    await eventually(lambda: _refuses(client), within_s=_FELT_WITHIN_S, said="Redis still takes writes")
+    await asyncio.sleep(hold_s)
+
+
+async def _refuses(client: Redis) -> bool:
+    try:
+        await client.set(_KEY, "")
+    except ResponseError:
+        return True
+    return False
+
+
+async def _ends(cluster: Cluster, process: Process, hold_s: float) -> None:
+    """Wait until it has ended by itself; it then stays down for `hold_s`."""
+    async with asyncio.timeout(_FELT_WITHIN_S), Redis.from_url(cluster.redis.address) as client:
+        if process is cluster.redis:  # without load nobody else writes to it
+            with suppress(RedisError):
+                await client.set(_KEY, "")
+        cluster.note_exit(process, await process.wait())
+    await asyncio.sleep(hold_s)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -18,6 +18,7 @@ CHOSEN = (
     ("config", Fault.STALL, Mode.IDLE, True),
     ("redis", Fault.REFUSED, Mode.STORM, False),
     ("redis", Fault.LOSS, Mode.STEADY, False),
+    ("redis", Fault.FULL_MEMORY, Mode.STEADY, False),
     ("normalizer", Fault.FREEZE, Mode.STEADY, False),
     ("kafka", Fault.KILL, Mode.STORM, False),
 )

@@ -288,6 +288,23 @@ async def test_redis_can_be_used_again_after_a_restart(private_redis: Process, u
         assert await claims.touch(unique) is Answer.DUPLICATE
 
 
+async def test_a_redis_that_refuses_to_write_is_told_of_once_although_it_still_answers_what_is_no_write(
+    private_redis: Process, unique: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect(private_redis.address, timeout_s=10) as redis:
+        claims = RedisClaims(redis)
+        await redis.config_set("maxmemory", 1)
+        for _ in range(3):
+            assert await claims.touch(unique) is Answer.MISS
+            with pytest.raises(ClaimsUnavailableError):
+                await claims.claim(unique, FIRST)
+        await redis.config_set("maxmemory", 0)
+        assert await claims.claim(unique, FIRST) is Answer.GRANTED
+    refused, again = caplog.messages
+    assert "OOM" in refused
+    assert again == "Redis works again"
+
+
 async def test_connections_that_a_restart_closed_are_noticed_before_they_are_used(
     private_redis: Process, unique: str
 ) -> None:
