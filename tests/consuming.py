@@ -43,12 +43,16 @@ async def read_up_to(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, i
     return records
 
 
-async def read_all(bootstrap: str, topic: str) -> list[ConsumerRecord]:
-    """Everything committed on a topic up to its end now, in the order of each partition.
+async def read_all(
+    bootstrap: str, topic: str, since: Mapping[TopicPartition, int] | None = None
+) -> list[ConsumerRecord]:
+    """Everything committed on a topic up to its end now, in the order of each partition; `since` leaves out the rest.
 
     Transactions that are open now are waited for.
     """
     async with consumer_of(bootstrap, topic, "read_uncommitted") as uncommitted:
         ends = await ends_of(uncommitted)
     async with consumer_of(bootstrap, topic) as consumer:
+        for partition, offset in (since or {}).items():
+            consumer.seek(partition, offset)
         return await read_up_to(consumer, ends)

@@ -40,6 +40,7 @@ class Fault(enum.StrEnum):
 SERVICES: Final = ("ingress", "normalizer", "trigger", "config")
 REDIS: Final = "redis"
 KAFKA: Final = "kafka"
+NOBODY: Final = "nobody"
 TARGETS: Final = (*SERVICES, REDIS, KAFKA)
 LOSING: Final = (Fault.LOSS, Fault.OLD_SNAPSHOT)
 """What Redis forgets by these may cost extra events."""
@@ -76,7 +77,7 @@ _PRODUCE: Final = ("ingress", KAFKA)
 _DOWN_S: Final = 1.0
 _ALL_REPLICAS: Final = 0.3
 _CALM_S: Final = 120.0
-_INTERRUPTED_EVERY_S: Final = 150.0
+_INTERRUPTED_EVERY_S: Final = 140.0
 _INTERRUPTIONS: Final = (
     (KAFKA, Fault.REFUSED),
     (REDIS, Fault.RESET),
@@ -126,8 +127,9 @@ def storage_plan(seed: int) -> list[Injection]:
 
 def soak_plan(duration_s: float) -> list[Injection]:
     """A steady rate, interrupted by one fault after the other, about this long."""
-    faults = itertools.islice(itertools.cycle(_INTERRUPTIONS), max(1, round(duration_s / _INTERRUPTED_EVERY_S)))
-    steps = [step for fault in faults for step in ((KAFKA, Fault.NONE), fault)] + [(KAFKA, Fault.NONE)]
+    count = max(1, round((duration_s - _CALM_S) / _INTERRUPTED_EVERY_S))
+    faults = itertools.islice(itertools.cycle(_INTERRUPTIONS), count)
+    steps = [step for fault in faults for step in ((NOBODY, Fault.NONE), fault)] + [(NOBODY, Fault.NONE)]
     return [
         Injection(number=number, target=target, fault=fault, mode=Mode.STEADY, everywhere=False)
         for number, (target, fault) in enumerate(steps)
@@ -138,9 +140,9 @@ async def inflict(cluster: Cluster, injection: Injection, rng: random.Random) ->
     """Break it, hold it for a while, and put it right; what was killed is ready again on return."""
     processes = _processes(cluster, injection, rng)
     match injection.fault:
-        case Fault.NONE:
-            await asyncio.sleep(_CALM_S)
+        case Fault.NONE:  # what a fault before it has left behind is caught up with
             await settle(cluster.kafka.address, within_s=_SETTLED_WITHIN_S)
+            await asyncio.sleep(_CALM_S)
         case Fault.KILL:
             await asyncio.gather(*map(cluster.kill, processes))
             await asyncio.sleep(_DOWN_S)
@@ -180,6 +182,8 @@ def _hold_s(injection: Injection) -> float:
 
 
 def _processes(cluster: Cluster, injection: Injection, rng: random.Random) -> list[Process]:
+    if injection.target == NOBODY:
+        return []
     if injection.target == REDIS:
         return [cluster.redis]
     if injection.target == KAFKA:

@@ -14,7 +14,7 @@ from tests.chaos.history import Attempt, History, Kind, Message
 from tests.chaos.sender import Answer, Connection
 
 _SENDERS: Final = 96
-_STEADY_PER_S: Final = 150.0
+STEADY_PER_S: Final = 150.0
 _STORM_PER_S: Final = 400.0
 _AGAIN_S: Final = 0.4
 _GIVE_UP_S: Final = 150.0
@@ -35,13 +35,19 @@ class Load:
     """Sends to the ingresses in turn. Every request and answer goes into `history` as it happens."""
 
     def __init__(
-        self, endpoints: Mapping[Kind, Endpoint], ingresses: Sequence[str], history: History, rng: random.Random
+        self,
+        endpoints: Mapping[Kind, Endpoint],
+        ingresses: Sequence[str],
+        history: History,
+        rng: random.Random,
+        steady_per_s: float = STEADY_PER_S,
     ) -> None:
         self.statuses: Counter[int] = Counter()
         self._endpoints = endpoints
         self._history = history
         self._ingresses = ingresses
         self._rng = rng
+        self._steady_per_s = steady_per_s
         self._numbers = itertools.count()
         self._pools: list[list[Connection]] = [[] for _ in ingresses]
         self._turns = itertools.cycle(range(len(ingresses)))
@@ -53,7 +59,7 @@ class Load:
             await stop.wait()
             return
         storm = f"storm-{injection}"
-        beat = 1 / (_STORM_PER_S if mode is Mode.STORM else _STEADY_PER_S)
+        beat = 1 / (_STORM_PER_S if mode is Mode.STORM else self._steady_per_s)
         room = asyncio.Semaphore(_SENDERS)
         due = time.monotonic()
         async with asyncio.TaskGroup() as senders:

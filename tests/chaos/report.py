@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from tests.chaos.history import NO_ANSWER, Topics
-from tests.chaos.injections import TARGETS, Fault, Injection
+from tests.chaos.injections import NOBODY, TARGETS, Fault, Injection
 from tests.chaos.load import Mode
 from tests.chaos.run import Outcome, Result
 from tests.chaos.verifier import Breach, Finding
@@ -26,15 +26,16 @@ def failures(result: Result) -> list[Finding]:
 
 def markdown(result: Result) -> str:
     """The run as a table: a row for each target and fault, its loads as columns with the longest recovery."""
-    head = ["target", "fault", *(f"{mode}: times, longest recovery" for mode in Mode), "requests"]
+    modes = [mode for mode in Mode if any(one.injection.mode is mode for one in result.outcomes)]
+    head = ["target", "fault", *(f"{mode}: times, longest recovery" for mode in modes), "requests"]
     head += ["200", "204", "503", "no answer", *Breach]
     lines = [_row(head), _row(["---"] * len(head))]
-    for target in TARGETS:
+    for target in (*TARGETS, NOBODY):
         for fault in Fault:
             some = [one for one in result.outcomes if (one.injection.target, one.injection.fault) == (target, fault)]
             if some:
-                lines.append(_row([target, fault, *_cells(some, result.findings)]))
-    lines.append(_row(["**all**", "", *_cells(result.outcomes, result.findings, everything=True)]))
+                lines.append(_row([target, fault, *_cells(modes, some, result.findings)]))
+    lines.append(_row(["**all**", "", *_cells(modes, result.outcomes, result.findings, everything=True)]))
     return "\n".join([*_summary(result), "", *lines, ""])
 
 
@@ -50,8 +51,10 @@ def _summary(result: Result) -> Iterator[str]:
     yield f"Processes that ended by themselves and were started again: {ended or 'none'}."
 
 
-def _cells(outcomes: Sequence[Outcome], findings: Sequence[Finding], *, everything: bool = False) -> Iterator[str]:
-    for mode in Mode:
+def _cells(
+    modes: Sequence[Mode], outcomes: Sequence[Outcome], findings: Sequence[Finding], *, everything: bool = False
+) -> Iterator[str]:
+    for mode in modes:
         yield _recovery([one for one in outcomes if one.injection.mode is mode])
     statuses = Counter[int]()
     for one in outcomes:

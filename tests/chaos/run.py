@@ -20,7 +20,7 @@ from tests.chaos.cluster import Cluster, Say
 from tests.chaos.endpoints import Endpoint, make_business_event_of, make_endpoint
 from tests.chaos.history import History, Kind, Message, Topics
 from tests.chaos.injections import LOSING, Injection, inflict
-from tests.chaos.load import Load
+from tests.chaos.load import STEADY_PER_S, Load
 from tests.chaos.readings import read_topics
 from tests.chaos.verifier import Finding, verify
 from tests.consuming import consumer_of
@@ -53,7 +53,13 @@ class Result(Struct, kw_only=True):
     seconds: float
 
 
-async def run(cluster: Cluster, injections: Sequence[Injection], seed: int, say: Say) -> Result:
+async def run(
+    cluster: Cluster,
+    injections: Sequence[Injection],
+    seed: int,
+    say: Say,
+    steady_per_s: float = STEADY_PER_S,
+) -> Result:
     """Go through the injections, until one is not recovered from, and compare what was said with what is there."""
     since = time.monotonic()
     rng = random.Random(f"run {seed}")
@@ -63,7 +69,7 @@ async def run(cluster: Cluster, injections: Sequence[Injection], seed: int, say:
         # Last, because changes reach the services in order: once it triggers everywhere, all others are in effect.
         probed = await make_endpoint(author, Kind.PLAIN, "probe")
         history = History(kinds={one.id: one.kind for one in (*endpoints.values(), probed)})
-        load = Load(endpoints, cluster.addresses("ingress"), history, rng)
+        load = Load(endpoints, cluster.addresses("ingress"), history, rng, steady_per_s)
         async with _triggers_of(cluster.kafka.address, probed) as seen:
             course = _Course(cluster, author, load, history, probed, seen, say)
             await course.begin()

@@ -39,17 +39,21 @@ async def settle(bootstrap: str, *, within_s: float = 60) -> None:
 
 
 async def _consumed(bootstrap: str, topic: str, group: str, within_s: float) -> None:
-    last = {TopicPartition(topic, one.partition): one.offset for one in await read_all(bootstrap, topic)}
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
 
-    async def is_consumed() -> bool:
-        committed = await admin.list_consumer_group_offsets(group)
-        return all(
-            partition in committed and committed[partition].offset > offset for partition, offset in last.items()
-        )
+    async def committed() -> dict[TopicPartition, int]:
+        found = await admin.list_consumer_group_offsets(group)
+        return {partition: at.offset for partition, at in found.items() if at.offset >= 0}
 
     try:
+        rest = await read_all(bootstrap, topic, since=await committed())
+        last = {TopicPartition(topic, one.partition): one.offset for one in rest}
+
+        async def is_consumed() -> bool:
+            now = await committed()
+            return all(now.get(partition, -1) > offset for partition, offset in last.items())
+
         await eventually(is_consumed, within_s=within_s, said=f"{group} did not consume all of {topic}")
     finally:
         await admin.close()
