@@ -28,13 +28,10 @@ from datetime import timedelta
 from typing import Final, NamedTuple, Protocol
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from libs.messages import Position
-from libs.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -176,27 +173,8 @@ class Remembered(NamedTuple):
     age: timedelta
 
 
-def connect(url: str, timeout_s: float) -> Redis:
-    """A client for `RedisClaims`, connected when it is first used; `timeout_s` bounds connecting and each call.
-
-    It repeats nothing: a CLAIM whose answer was lost would find its own claim and call the first request a duplicate.
-    Protocol 2 because the maintenance notifications that come with 3 keep the client from noticing, before it uses a
-    connection, that Redis has closed it.
-
-    Raises:
-        SettingsError: `url` is none of Redis. The message does not repeat it.
-    """
-    try:
-        client: Redis = Redis.from_url(
-            url, protocol=2, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-        )
-    except ValueError as error:
-        raise SettingsError("INLET_REDIS is not a URL like redis://host:6379/0") from error
-    return client
-
-
 class RedisClaims:
-    """`Claims` in Redis, through a client made by `connect`.
+    """`Claims` in Redis, through a client made by `redis_client`.
 
     At most one multi-key call per script is in flight; what arrives meanwhile forms the next.
     """

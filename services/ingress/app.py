@@ -11,11 +11,12 @@ from typing import cast
 from litestar import Litestar, asgi
 
 from libs import topics
-from libs.claims import RedisClaims, connect
+from libs.claims import RedisClaims
 from libs.definitions import DefinitionsView
 from libs.health import AsgiApp, Receive, Scope, Send, health_routes
 from libs.lifecycle import Lifecycle, Service
 from libs.owners import RedisOwners
+from libs.redis import redis_client
 from libs.sealing import Sealer
 from services.ingress.acceptance import Acceptance
 from services.ingress.checks import has_body
@@ -47,7 +48,7 @@ def build(settings: Settings) -> Service:
     tallies = Tallies()
     snapshot = Snapshot(Compiler(Sealer(settings.master_key), tallies, settings.replicas))
     view = DefinitionsView(settings.kafka, snapshot.apply)
-    redis = connect(settings.redis, settings.redis_timeout_s)
+    redis = redis_client(settings.redis, settings.redis_timeout_s)
     claims = RedisClaims(redis, timedelta(seconds=settings.deduplication_window_s))
     # Each topic has its own: what goes wrong with samples must not delay requests.
     requests, samples, activity = (

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 from libs import topics
-from libs.claims import RedisClaims, connect
+from libs.claims import RedisClaims
 from libs.exactly_once.outcomes import Decider, Stage
 from libs.exactly_once.runner import ExactlyOnce
 from libs.lifecycle import Lifecycle, Service
 from libs.messages import Event
+from libs.redis import redis_client
 from services.normalizer.handlers import Normalizer, count
 from services.normalizer.settings import Settings
 
@@ -17,7 +18,7 @@ __all__ = ["Settings", "build"]
 def build(settings: Settings) -> Service:
     """Wire the service. Nothing is connected before the application starts."""
     lifecycle = Lifecycle()
-    redis = connect(settings.redis, settings.redis_timeout_s)
+    redis = redis_client(settings.redis, settings.redis_timeout_s)
     claims = RedisClaims(redis, timedelta(seconds=settings.deduplication_window_s))
 
     async def claims_answer() -> bool:

@@ -17,9 +17,10 @@ from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 
 from libs import topics
-from libs.claims import WINDOW, ClaimsUnavailableError, RedisClaims, Remembered, connect
+from libs.claims import WINDOW, ClaimsUnavailableError, RedisClaims, Remembered
 from libs.consumers import consumer_of, partitions_of
 from libs.messages import PART_HASH
+from libs.redis import redis_client
 from libs.settings import Seconds
 
 _HASH: Final = re.compile(rb"[0-9a-f]{32}")
@@ -61,7 +62,7 @@ async def rebuild(settings: Settings, tell: Callable[[str], None]) -> Rebuilt:
         SettingsError: the address of Redis is none.
     """
     window = timedelta(seconds=settings.deduplication_window_s)
-    redis = connect(settings.redis, settings.redis_timeout_s)
+    redis = redis_client(settings.redis, settings.redis_timeout_s)
     try:
         claims = RedisClaims(redis, window)
         await claims.ping()

@@ -33,10 +33,10 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     planned = storage_plan(chosen.seed) if chosen.storage else plan(chosen.seed, chosen.count)
     with ExitStack() as stack:
+        injections = [one for one in planned if chosen.only in str(one)]
         if chosen.storage and not stack.enter_context(disks(state)):
             say("no disk is filled: this machine does not allow to mount one")
-            planned = [one for one in planned if one.fault is not Fault.FULL_DISK]
-        injections = [one for one in planned if chosen.only in str(one)]
+            injections = [one for one in injections if one.fault is not Fault.FULL_DISK]
         say(f"seed {chosen.seed}, {len(injections)} injections")
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         result = runner.run(_run(injections, chosen.seed, state))
@@ -50,7 +50,8 @@ def main() -> int:
         return 0
     for line in histories(result, planned):
         sys.stdout.write(f"{line}\n")
-    say(f"FAILED; seed {chosen.seed}; the logs, and the data of Kafka and Redis, are in {state}")
+    kept = "logs" if chosen.storage else "logs, and the data of Kafka and Redis,"
+    say(f"FAILED; seed {chosen.seed}; the {kept} are in {state}")
     return 1
 
 

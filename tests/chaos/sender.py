@@ -41,6 +41,8 @@ class Connection:
             self._streams = None
 
     async def _exchange(self, path: str, body: bytes, headers: str) -> Answer:
+        if self._streams is not None and self._streams[0].at_eof():  # the ingress has closed what was idle for long
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams

@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
-from libs.claims import Answer, Claims, ClaimsUnavailableError, RedisClaims, Remembered, Replayed, connect
+from libs.claims import Answer, Claims, ClaimsUnavailableError, RedisClaims, Remembered, Replayed
 from libs.messages import Position
+from libs.redis import redis_client
 from tests.unit.ingress.memory import MemoryClaims
 
 FIRST, SECOND = Position(3, 10), Position(3, 11)
@@ -40,7 +41,7 @@ async def aging(url: str | None) -> AsyncIterator[Aging]:
     if url is None:
         yield aging_memory()
     else:
-        async with connect(url, timeout_s=10) as redis:
+        async with redis_client(url, timeout_s=10) as redis:
             yield aging_redis(redis)
 
 
@@ -212,7 +213,7 @@ async def test_the_window_of_a_record_that_the_normalizer_met_first_runs_from_th
 
 
 async def test_a_restored_claim_is_a_duplicates_for_what_is_left_of_its_window(redis_url: str, unique: str) -> None:
-    async with connect(redis_url, timeout_s=10) as redis:
+    async with redis_client(redis_url, timeout_s=10) as redis:
         claims, let_pass = RedisClaims(redis, WINDOW), aging_redis(redis).let_pass
         granted, resolved = f"{unique}-granted", f"{unique}-resolved"
         minutes_ago = timedelta(minutes=30)
@@ -223,7 +224,7 @@ async def test_a_restored_claim_is_a_duplicates_for_what_is_left_of_its_window(r
 
 
 async def test_events_that_are_older_than_the_window_restore_nothing(redis_url: str, unique: str) -> None:
-    async with connect(redis_url, timeout_s=10) as redis:
+    async with redis_client(redis_url, timeout_s=10) as redis:
         claims = RedisClaims(redis, WINDOW)
         assert await claims.restore([Remembered(unique, 3, WINDOW), Remembered(f"{unique}-2", 3, 2 * WINDOW)]) == 0
         assert await claims.touch(unique) is Answer.MISS
@@ -233,7 +234,7 @@ async def test_events_that_are_older_than_the_window_restore_nothing(redis_url: 
 async def test_restoring_in_any_order_and_again_gives_the_window_of_the_last_request(
     redis_url: str, unique: str, ages: tuple[timedelta, ...]
 ) -> None:
-    async with connect(redis_url, timeout_s=10) as redis:
+    async with redis_client(redis_url, timeout_s=10) as redis:
         claims = RedisClaims(redis, WINDOW)
         events = [Remembered(unique, 3, age) for age in ages]
         assert await claims.restore(events) == 1
@@ -243,7 +244,7 @@ async def test_restoring_in_any_order_and_again_gives_the_window_of_the_last_req
 
 
 async def test_restoring_leaves_a_claim_that_is_there_its_owner_and_its_grant(redis_url: str, unique: str) -> None:
-    async with connect(redis_url, timeout_s=10) as redis:
+    async with redis_client(redis_url, timeout_s=10) as redis:
         claims = RedisClaims(redis, WINDOW)
         assert await claims.resolve([(unique, SECOND)]) == [True]
         assert await claims.restore([Remembered(unique, SECOND.partition, timedelta())]) == 0
@@ -256,14 +257,14 @@ async def test_a_store_that_answers_can_be_pinged(claims: Claims) -> None:
 
 
 async def test_redis_without_a_listener_is_unavailable(unique: str) -> None:
-    async with connect(f"redis://{LOOPBACK}:{free_port()}/0", timeout_s=1) as redis:
+    async with redis_client(f"redis://{LOOPBACK}:{free_port()}/0", timeout_s=1) as redis:
         await assert_unavailable(RedisClaims(redis), unique)
 
 
 async def test_a_suspended_redis_is_unavailable_for_everyone_who_waits_after_one_time_out(
     private_redis: Process, unique: str
 ) -> None:
-    async with connect(private_redis.address, timeout_s=1) as redis:
+    async with redis_client(private_redis.address, timeout_s=1) as redis:
         claims = RedisClaims(redis)
         await claims.ping()
         private_redis.suspend()
@@ -279,7 +280,7 @@ async def test_a_suspended_redis_is_unavailable_for_everyone_who_waits_after_one
 
 
 async def test_redis_can_be_used_again_after_a_restart(private_redis: Process, unique: str) -> None:
-    async with connect(private_redis.address, timeout_s=1) as redis:
+    async with redis_client(private_redis.address, timeout_s=1) as redis:
         claims = RedisClaims(redis)
         await claims.claim(unique, FIRST)
         await private_redis.stop()
@@ -291,7 +292,7 @@ async def test_redis_can_be_used_again_after_a_restart(private_redis: Process, u
 async def test_a_redis_that_refuses_to_write_is_told_of_once_although_it_still_answers_what_is_no_write(
     private_redis: Process, unique: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with connect(private_redis.address, timeout_s=10) as redis:
+    async with redis_client(private_redis.address, timeout_s=10) as redis:
         claims = RedisClaims(redis)
         await redis.config_set("maxmemory", 1)
         for _ in range(3):
@@ -308,7 +309,7 @@ async def test_a_redis_that_refuses_to_write_is_told_of_once_although_it_still_a
 async def test_connections_that_a_restart_closed_are_noticed_before_they_are_used(
     private_redis: Process, unique: str
 ) -> None:
-    async with connect(private_redis.address, timeout_s=1) as redis:
+    async with redis_client(private_redis.address, timeout_s=1) as redis:
         claims = RedisClaims(redis)
         # Touch and claim at once: two connections that stay open.
         await asyncio.gather(claims.touch(f"{unique}-touched"), claims.claim(unique, FIRST), claims.ping())

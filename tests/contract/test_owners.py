@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.ports import LOOPBACK, free_port
-from libs.claims import Answer, Claims, ClaimsUnavailableError, RedisClaims, connect, name_of
+from libs.claims import Answer, Claims, ClaimsUnavailableError, RedisClaims, name_of
 from libs.messages import Position
 from libs.owners import Owners, RedisOwners
+from libs.redis import redis_client
 from tests.unit.ingress.memory import MemoryClaims
 
 
@@ -30,7 +31,7 @@ async def store(url: str | None) -> AsyncIterator[Store]:
         memory = MemoryClaims()
         yield Store(memory, memory)
     else:
-        async with connect(url, timeout_s=10) as redis:
+        async with redis_client(url, timeout_s=10) as redis:
             yield Store(RedisClaims(redis), RedisOwners(redis))
 
 
@@ -50,7 +51,7 @@ async def test_looking_claims_nothing(store: Store, unique: str) -> None:
 
 
 async def test_looking_renews_no_window(redis_url: str, unique: str) -> None:
-    async with connect(redis_url, timeout_s=10) as redis:
+    async with redis_client(redis_url, timeout_s=10) as redis:
         await RedisClaims(redis).claim(unique, Position(3, 10))
         await redis.pexpire(name_of(unique), 60_000)
         await RedisOwners(redis).owners([unique])
@@ -58,6 +59,6 @@ async def test_looking_renews_no_window(redis_url: str, unique: str) -> None:
 
 
 async def test_without_the_store_nobody_can_say() -> None:
-    async with connect(f"redis://{LOOPBACK}:{free_port()}/0", timeout_s=1) as redis:
+    async with redis_client(f"redis://{LOOPBACK}:{free_port()}/0", timeout_s=1) as redis:
         with pytest.raises(ClaimsUnavailableError):
             await RedisOwners(redis).owners(["k"])

@@ -10,9 +10,10 @@ from functools import partial
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import Process
 from libs import topics
-from libs.claims import Answer, RedisClaims, connect
+from libs.claims import Answer, RedisClaims
 from libs.deduplication import Hasher, scope_of_parts
 from libs.messages import Batch
+from libs.redis import redis_client
 from services.normalizer.app import build
 from services.normalizer.settings import Settings
 from tests.integration.pipeline import (
@@ -70,7 +71,7 @@ async def test_after_a_loss_duplicates_of_all_events_in_the_window_are_known_aga
         await send_requests(broker.address, [*plain, old, other, split])
         await consumed()
         before = len(await events.read_to_the_end())
-        async with connect(url, timeout_s=10) as redis:
+        async with redis_client(url, timeout_s=10) as redis:
             claims = RedisClaims(redis)
             await redis.flushdb()
             told = await to_thread(command, broker.address, url)
