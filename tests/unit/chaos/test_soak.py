@@ -8,8 +8,8 @@ from tests.chaos.soak import Sample, growths, sample_of
 MIB = 1024 * 1024
 
 
-def grown(samples: list[Sample]) -> set[str]:
-    return {one.name for one in growths({"ingress": samples}) if not one.is_flat}
+def grown(samples: list[Sample], process: str = "ingress") -> set[str]:
+    return {one.name for one in growths({process: samples}) if not one.is_flat}
 
 
 def test_what_grows_all_the_time_is_found_and_noise_is_not() -> None:
@@ -19,6 +19,12 @@ def test_what_grows_all_the_time_is_found_and_noise_is_not() -> None:
     leaking = [one._replace(files=one.files + n, connections=one.connections + n) for n, one in enumerate(steady)]
     assert grown(leaking) == {"files", "connections"}
     assert grown([one._replace(threads=one.threads + n // 5) for n, one in enumerate(steady)]) == {"threads"}
+
+
+def test_the_memory_of_kafka_and_of_redis_may_grow_and_nothing_else_of_them() -> None:
+    growing = [Sample((100 + n) * MIB, n, n, n) for n in range(100)]
+    for process in ("kafka", "redis"):
+        assert grown(growing, process) == {"files", "threads", "connections"}
 
 
 def test_what_grows_only_until_everything_is_warm_is_not_found() -> None:
