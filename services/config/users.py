@@ -77,8 +77,6 @@ class Users:
         generated = secrets.token_urlsafe(18) if given.password is UNSET else None
         hashed = await self._passwords.hash(generated or str(given.password))
         async with self._workspaces.changing(by) as scope:
-            if await accounts.find_user(scope.connection, email) is not None:
-                raise InvalidError([Fault("email", "is taken")])
             user = User(
                 id=new_event_id(),
                 email=email,
@@ -87,7 +85,8 @@ class Users:
                 created_at=scope.now,
                 changed_by=by.user_id,
             )
-            await scope.store("created", None, user)
+            with accounts.taking_address():
+                await scope.store("created", None, user)
         return MadeUser(user=user, password=generated)
 
     async def page(self, by: Identity, limit: int, before: str | None) -> Page[User]:

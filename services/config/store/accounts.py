@@ -1,12 +1,16 @@
 """Users and sessions. The only rows that are looked up without a workspace: a login is what finds it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import delete, exists, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.config.errors import Fault, InvalidError
 from services.config.identity import Identity, User, Workspace
 from services.config.store.schema import sessions, users, workspaces
 
@@ -30,6 +34,19 @@ async def find_user(connection: AsyncConnection, email: str) -> tuple[str, User]
         return None
     fields = row._asdict()
     return fields.pop("workspace_id"), User(**fields)
+
+
+@contextmanager
+def taking_address() -> Iterator[None]:
+    """Around storing a user: only the database can know of one who is being stored in another workspace.
+
+    Raises:
+        InvalidError: another user has the address. The transaction is over.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise InvalidError([Fault("email", "is taken")]) from error
 
 
 async def has_password(connection: AsyncConnection, user_id: str, password_hash: str) -> bool:

@@ -17,12 +17,11 @@ from services.config.store.migrate import upgrade
 from services.config.store.scope import Workspaces
 from tests.eventually import eventually
 from tests.integration.config.control_plane import serving, settings
+from tests.integration.config.locks import somebody_waits
 from tests.integration.config.relays import outbox_is_empty, relaying, versions
 from tests.integration.config.topic import definitions_topic, pending
 
 pytestmark = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
-
-WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 def now() -> datetime:
@@ -68,13 +67,9 @@ async def test_changes_of_one_workspace_wait_for_each_other_so_that_their_record
         async with workspaces.tending(workspace_id) as scope:
             await scope.announce([definition("second", 1)])
 
-    async def somebody_waits() -> bool:
-        async with database.reading() as connection:
-            return bool(await connection.scalar(WAITING))
-
     async with workspaces.tending(workspace_id) as scope:
         following = asyncio.create_task(follow())
-        await eventually(somebody_waits)
+        await eventually(lambda: somebody_waits(database))
         await scope.announce([definition("first", 1)])
     await following
     assert [record.key for record in await pending(tmp_path)] == ["integration/first", "integration/second"]

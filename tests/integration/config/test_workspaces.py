@@ -1,9 +1,11 @@
 """The boundary of a workspace: what is beyond it looks like nothing, on every route that there is."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from litestar.routes import HTTPRoute
 from msgspec.structs import asdict
 from sqlalchemy import insert
@@ -13,7 +15,9 @@ from services.config.passwords import Passwords
 from services.config.store.accounts import add_workspace
 from services.config.store.database import Database
 from services.config.store.schema import users
+from tests.eventually import eventually
 from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane, settings
+from tests.integration.config.locks import somebody_waits
 
 NEIGHBOUR = "01a20c53-0000-7000-8000-000000000001"
 
@@ -29,6 +33,25 @@ async def become_a_neighbour(plane: ControlPlane, folder: Path) -> None:
         await connection.execute(insert(users).values(**asdict(user), workspace_id=NEIGHBOUR))
     await database.close()
     await plane.log_in(email)
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)  # SQLite has one writer
+async def test_an_address_that_is_being_taken_in_another_workspace_is_taken(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    email, now = "jane@example.com", datetime.now(UTC)
+    user = User(id=NEIGHBOUR, email=email, password_hash="x", permissions=(), created_at=now)
+    database = Database(settings(tmp_path).database)
+    try:
+        async with database.writing() as neighbour:
+            await add_workspace(neighbour, Workspace(id=NEIGHBOUR, name="Neighbour", time_zone="UTC"), now)
+            await neighbour.execute(insert(users).values(**asdict(user), workspace_id=NEIGHBOUR))
+            taking = asyncio.create_task(plane.client.post("/api/v1/users", json={"email": email, "role": "viewer"}))
+            await eventually(lambda: somebody_waits(database))
+        answer = await taking
+    finally:
+        await database.close()
+    assert (answer.status_code, answer.json()["errors"]) == (400, [{"field": "email", "message": "is taken"}])
 
 
 UNKNOWN = "01a20c53-0000-7000-8000-000000000002"
