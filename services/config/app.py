@@ -52,6 +52,7 @@ from services.config.store.activity import ActivityStore
 from services.config.store.database import Database
 from services.config.store.keys import sealed_texts
 from services.config.store.lock import RelayLock
+from services.config.store.migrate import LaterTablesError
 from services.config.store.outbox import Outbox
 from services.config.store.scope import Workspaces
 from services.config.tokens import Tokens
@@ -71,7 +72,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
     """The service. It serves whether Kafka is there or not; what it stores is relayed as soon as Kafka is.
 
     Without its database it starts, is not ready, and goes on when the database answers. It ends if a stored secret
-    cannot be opened with the master keys that it has.
+    cannot be opened with the master keys that it has, or if the tables are those of a later release.
 
     Raises:
         SettingsError: the database is of no kind that is supported, or the master key is none.
@@ -106,7 +107,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         try:
             try:
                 await database.set_up(set_up)
-            except SealedError as error:
+            except (SealedError, LaterTablesError) as error:
                 lifecycle.fail(error)
             lifecycle.spawn("relay", relaying())
             lifecycle.spawn("samples", samples.run())

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.process import Process
+from deploy.local.process import Process, ProcessFailedError
 from libs.messages import Deduplication
 from services.config.accounts import Accounts
 from services.config.definitions import BusinessEvent
@@ -27,8 +27,9 @@ from services.config.store.outbox import Outbox, Pending
 from services.config.store.scope import Workspaces
 from tests.eventually import eventually
 from tests.integration.config import first_release
-from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane, serving, settings
+from tests.integration.config.control_plane import EMAIL, MASTER_KEY, PASSWORD, ControlPlane, serving, settings
 from tests.integration.config.dying_postgres import dying_postgres
+from tests.integration.pipeline import service
 
 
 def differences(connection: Connection) -> list[object]:
@@ -43,6 +44,19 @@ async def test_the_migrations_lead_from_nothing_to_the_tables_of_the_schema(tmp_
         await connection.run_sync(upgrade)
         assert await connection.run_sync(differences) == []
     await database.close()
+
+
+@pytest.mark.usefixtures("plane")  # it has made the tables
+async def test_on_tables_of_a_later_release_it_ends_and_says_so(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    database = Database(chosen.database)
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+    environment = {"INLET_KAFKA": chosen.kafka, "INLET_DATABASE": chosen.database, "INLET_MASTER_KEY": MASTER_KEY}
+    older = service("config", tmp_path, environment)
+    with pytest.raises(ProcessFailedError, match="the tables are those of a later release"):
+        await older.start()
 
 
 async def test_what_the_first_release_has_stored_is_still_there_after_an_upgrade(tmp_path: Path) -> None:
