@@ -1,4 +1,4 @@
-"""What an author should know about an integration that works as it is written, and may not do what is wanted."""
+"""What people should know about something that works as it is written, and may not do what is wanted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -9,7 +9,21 @@ from libs.parameters import ABSENT, find, flatten, split
 from libs.tokens import EXECUTE
 from services.config.definitions import ApiKey, Integration
 from services.config.errors import Fault
+from services.config.identity import Permission, User
 from services.config.rules import idle_policy, lost_parts, uncovered_headers
+
+
+def advice_on_user(user: User) -> list[Fault]:
+    """About a user who may sign in, and do nothing."""
+    access = Permission.AUTOMATION_ACCESS
+    return [] if access in user.permissions else [Fault("permissions", f"lack {access}: without it nothing is allowed")]
+
+
+def advice_on_key(key: ApiKey) -> list[Fault]:
+    """About an API key whose tokens are of no use."""
+    if EXECUTE in key.permissions:
+        return []
+    return [Fault("permissions", f"lack {EXECUTE}: every request with a token of this key is answered 403")]
 
 
 def key_ids(integrations: Iterable[Integration]) -> set[str]:

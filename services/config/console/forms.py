@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from services.config.errors import Fault, InvalidError
+from services.config.rest.errors import fault_of
 from services.config.revisions import Expected
 
 FIELDS_LIMIT: Final = 5_000
@@ -109,6 +110,6 @@ def convert(fields: Mapping[str, object], kind: type[T]) -> T:
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        words = next((match.expand(words) for known, words in _WORDS if (match := known.fullmatch(message))), message)
-        raise InvalidError([Fault(path.rstrip("`"), words)]) from error
+        fault = fault_of(error, kind)
+        found = (match.expand(words) for known, words in _WORDS if (match := known.fullmatch(fault.message)))
+        raise InvalidError([Fault(fault.field, next(found, fault.message))]) from error

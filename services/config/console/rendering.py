@@ -16,6 +16,7 @@ from litestar.serialization import default_serializer
 from litestar.types import Serializer
 from msgspec import Struct
 
+from services.config.advice import advice_on_key, advice_on_user
 from services.config.console.forms import Faults
 from services.config.console.labels import GROUP_NAMES, OPERATOR_GROUPS, condition_text, field_name, shape_of, type_name
 from services.config.console.typed import held
@@ -105,6 +106,8 @@ def environment() -> Environment:
     )
     made.filters |= {"as_json": _as_json, "short": short, "pretty": pretty, "iso": _iso, "plain": _plain, "held": held}
     made.globals |= {
+        "advice_on_key": advice_on_key,
+        "advice_on_user": advice_on_user,
         "asset": _assets().__getitem__,
         "condition_text": condition_text,
         "field_name": field_name,

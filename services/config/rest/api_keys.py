@@ -11,9 +11,10 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from services.config.advice import advice_on_key
 from services.config.api_keys import ApiKeyChanges, ApiKeys, NewApiKey
 from services.config.definitions import ApiKey, Time
-from services.config.errors import ConflictError
+from services.config.errors import ConflictError, Fault
 from services.config.identity import Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
 from services.config.rest.preconditions import IfMatch, Tagged
@@ -25,13 +26,14 @@ Rules = NamedDependency[ApiKeys]
 
 
 class ApiKeyAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
-    """An API key, without its secret; `prefix` is how that begins."""
+    """An API key, without its secret; `prefix` is how that begins, and `warnings` tell if it lacks what it is for."""
 
     id: str
     name: str
     prefix: str
     state: Literal["active", "expired", "revoked"]
     permissions: Sequence[str]
+    warnings: Sequence[Fault]
     allowed_ips: Sequence[str]
     expires_at: Time | None
     revoked_at: Time | None
@@ -99,6 +101,7 @@ def _answer(key: ApiKey) -> ApiKeyAnswer:
         prefix=key.prefix,
         state=_state(key),
         permissions=key.permissions,
+        warnings=advice_on_key(key),
         allowed_ips=key.allowed_ips,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,

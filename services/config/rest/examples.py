@@ -87,6 +87,7 @@ _API_KEY: Final = api_keys.ApiKeyAnswer(
     prefix=_SECRET[:14],
     state="active",
     permissions=["INCOMING_WEBHOOK_EXECUTE"],
+    warnings=[],
     allowed_ips=["203.0.113.0/24"],
     expires_at=_EXPIRES,
     revoked_at=None,
@@ -96,7 +97,9 @@ _API_KEY: Final = api_keys.ApiKeyAnswer(
 _SIGNING_KEY: Final = tokens.SigningKeyAnswer(
     id=ID, state="signing", signs_from=_CREATED, verifies_until=None, created_at=_CREATED
 )
-_USER: Final = users.UserAnswer(id=ID, email=_EMAIL, permissions=ROLES["author"], role="author", created_at=_CREATED)
+_USER: Final = users.UserAnswer(
+    id=ID, email=_EMAIL, permissions=ROLES["author"], role="author", warnings=[], created_at=_CREATED
+)
 _CAPTURE: Final = captures.CaptureAnswer(
     generation=1,
     state="received",

@@ -12,10 +12,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
 from services.config.accounts import Accounts
+from services.config.advice import advice_on_user
 from services.config.audit import AuditEntry, Difference
 from services.config.audit_log import AuditLog
 from services.config.definitions import Time
-from services.config.errors import ConflictError, ThrottledError
+from services.config.errors import ConflictError, Fault, ThrottledError
 from services.config.identity import Identity, Permission, Permissions, User, role_of
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
 from services.config.rest.preconditions import IfMatch, Tagged
@@ -30,12 +31,13 @@ SubjectId = Annotated[str | None, QueryParameter(name="subjectId", description="
 
 
 class UserAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A user. `role` is the name of the set of permissions, if it has one."""
+    """A user. `role` is the name of the set of permissions, if it has one; `warnings` tell if it is of no use."""
 
     id: str
     email: str
     permissions: Permissions
     role: str | None
+    warnings: Sequence[Fault]
     created_at: Time
 
 
@@ -174,6 +176,7 @@ def _answer(user: User) -> UserAnswer:
         email=user.email,
         permissions=user.permissions,
         role=role_of(user.permissions),
+        warnings=advice_on_user(user),
         created_at=user.created_at,
     )
 

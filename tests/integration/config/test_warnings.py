@@ -1,4 +1,4 @@
-"""What authors are told about an integration that works as it is written, and does not do what is wanted."""
+"""What people are told about something that works as it is written, and does not do what is wanted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +74,23 @@ async def test_an_api_key_that_has_expired_is_warned_of(tmp_path: Path) -> None:
         assert await warnings_of(plane, integration_id) == [[]]
         now = expiry
         assert await warnings_of(plane, integration_id) == [[EXPIRED]]
+
+
+async def test_a_user_without_access_is_warned_of_until_they_have_it(plane: ControlPlane) -> None:
+    given = {"email": "jane@example.com", "permissions": ["INTEGRATIONS_READ", "ADMIN"]}
+    made = await plane.call("POST", "/api/v1/users", given, status=201)
+    lacking = {"field": "permissions", "message": "lack AUTOMATION_ACCESS: without it nothing is allowed"}
+    path = f"/api/v1/users/{made['id']}"
+    assert made["warnings"] == (await plane.call("GET", path))["warnings"] == [lacking]
+    assert (await plane.call("PATCH", path, {"role": "viewer"}))["warnings"] == []
+
+
+async def test_an_api_key_of_no_use_is_warned_of_where_it_is_made(plane: ControlPlane) -> None:
+    made = await plane.call("POST", KEYS, {"name": "k", "permissions": []}, status=201)
+    message = "lack INCOMING_WEBHOOK_EXECUTE: every request with a token of this key is answered 403"
+    assert made["warnings"] == [{"field": "permissions", "message": message}]
+    path = f"{KEYS}/{made['id']}"
+    assert (await plane.call("PATCH", path, {"permissions": ["INCOMING_WEBHOOK_EXECUTE"]}))["warnings"] == []
 
 
 @contextmanager

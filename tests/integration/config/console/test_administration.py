@@ -32,6 +32,7 @@ async def test_an_api_key_is_made_its_secret_shown_once_changed_and_revoked(
     await admin.press("Save", {**expiring, "INCOMING_WEBHOOK_EXECUTE: its tokens may send to integrations": False})
     stored = await plane.call("GET", f"/api/v1{path}")
     assert (stored["expiresAt"], stored["allowedIps"], stored["permissions"]) == ("2040-01-31T10:30:00Z", [], [])
+    assert "Permissions lack INCOMING_WEBHOOK_EXECUTE" in admin.page.text
     await admin.press("Save", {"Name": "Renamed"})
     assert (await plane.call("GET", f"/api/v1{path}"))["expiresAt"] == "2040-01-31T10:30:00Z"
     await admin.press("Save", {"Expires (UTC)": "2020-01-31T10:30", "Allowed addresses": "10.0.0.1/8"}, status=400)
@@ -64,9 +65,20 @@ async def test_a_user_is_made_with_a_password_that_is_shown_once(admin: Browser,
     assert (await plane.call("GET", f"/api/v1/users/{user_id}"))["permissions"] == [
         "INTEGRATIONS_READ", "INTEGRATIONS_WRITE", "INTEGRATIONS_PUBLISH"
     ]  # fmt: skip
+    assert "Permissions lack AUTOMATION_ACCESS" in admin.page.text
     await plane.call("POST", "/api/v1/session", {"email": "jane@example.com", "password": password}, status=401)
     await admin.press("Delete")
     assert "jane@example.com" not in admin.page.text
+
+
+async def test_a_user_and_a_key_of_no_use_are_warned_of_where_they_are_made(admin: Browser) -> None:
+    await admin.open("/users")
+    await admin.press("Create", {"Email address": "jane@example.com", "Access Automation Hub": False})
+    assert "Permissions lack AUTOMATION_ACCESS" in admin.page.text
+    await admin.open("/api-keys")
+    execute = "INCOMING_WEBHOOK_EXECUTE: its tokens may send to integrations"
+    await admin.press("Create", {"Name": "Portal", execute: False})
+    assert "Permissions lack INCOMING_WEBHOOK_EXECUTE" in admin.page.text
 
 
 async def test_the_last_administrator_stays_one(admin: Browser) -> None:

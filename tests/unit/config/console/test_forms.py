@@ -9,6 +9,7 @@ from services.config.business_events import NewBusinessEvent
 from services.config.console.forms import FIELDS_LIMIT, Faults, Form, convert, revision_in
 from services.config.drafts import NewIntegration
 from services.config.errors import Fault, InvalidError
+from services.config.identity import Permission
 from services.config.users import NewUser
 
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\r")
@@ -78,7 +79,16 @@ def test_faults_are_found_by_the_field_that_they_are_about() -> None:
     ("fields", "kind", "fault"),
     [
         ({"email": "a", "password": "short"}, NewUser, Fault("password", "must have at least 12 characters")),
-        ({"email": "a", "permissions": ["X"]}, NewUser, Fault("permissions[0]", "is not valid")),
+        (
+            {"email": "a", "permissions": ["X"]},
+            NewUser,
+            Fault("permissions[0]", f"must be one of {', '.join(Permission)}"),
+        ),
+        (
+            {"name": "n", "auth": {"kind": "none"}, "deduplication": {"parameters": ["headers.a"], "onRedisDown": "x"}},
+            NewIntegration,
+            Fault("deduplication.onRedisDown", "must be one of accept, reject"),
+        ),
         (
             {"name": "n", "auth": {"kind": "meta", "appSecret": "x" * 513}},
             NewIntegration,
