@@ -161,6 +161,12 @@ def test_objects_and_arrays_are_limited_where_leaves_are_few() -> None:
         decode_body(b'{"a":[%s]}' % b",".join([chain] * 2_001))
 
 
+def test_as_many_strings_fit_as_keys_and_values_may_be() -> None:
+    assert decode_body(b'{"a":[%s]}' % b",".join([b'{"k":{"k":"v"}}'] * 49_999))
+    with pytest.raises(BodyError, match="more than 50,000 values"):
+        decode_body(b"{%s}" % b",".join([b'"":""'] * 500_000))
+
+
 @given(st.text('a,[{"\\', max_size=12), st.sampled_from([b"1", b"{}", b'"\\""', b'"\\\\"', b'"\\\\\\","']))
 def test_only_what_is_outside_of_strings_counts(text: str, leaf: bytes) -> None:
     """Whatever is quoted, escaped or not, and wherever it stands."""
