@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url $(UPGRADE)
 
-.PHONY: help run test chaos soak check fix bench clean lock
+.PHONY: help run test chaos soak fuzz check fix bench clean lock
 
 help: ## Show the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -27,6 +27,9 @@ chaos: $(VENV)/dev ## Break everything under load and compare what was said with
 
 soak: $(VENV)/dev ## Send at a steady rate and watch what every process holds; DURATION=1800 seconds, SEED, REPORT
 	@$(BIN)/python -m tests.chaos.soak $(SEED:%=--seed %) $(DURATION:%=--duration %) $(REPORT:%=--report %)
+
+fuzz: $(VENV)/dev ## Fuzz what strangers' bytes come to, and keep what covers more; DURATION=60 seconds for each TARGET
+	@$(BIN)/python -m tests.fuzz $(DURATION:%=--duration %) $(TARGET:%=--target %)
 
 check: $(VENV)/dev ## Lint, formatting, types, and who may import whom
 	$(BIN)/ruff check

@@ -28,6 +28,12 @@ REQUEST_SECONDS: Final = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=None,
 )
+CONNECTIONS: Final = Gauge("inlet_ingress_connections", "Connections of senders that are open", registry=None)
+INTAKE_BYTES: Final = Gauge(
+    "inlet_ingress_intake_bytes",
+    "What has come of the heads and bodies of requests that are not answered",
+    registry=None,
+)
 VIEW_CONTACT: Final = Gauge(
     "inlet_definitions_contact_timestamp_seconds",
     "When the broker last confirmed that the view of the definitions is current; its age is now minus this",
@@ -55,7 +61,7 @@ ACTIVITY_PENDING: Final = Gauge(
 
 _PIPELINE: Final = (TRANSACTIONS, DEAD_LETTERS, PARTITIONS_OWNED)
 _METRICS: Final[Mapping[str, Sequence[Collector]]] = {
-    "ingress": (REQUESTS, REQUEST_SECONDS, VIEW_CONTACT),
+    "ingress": (REQUESTS, REQUEST_SECONDS, CONNECTIONS, INTAKE_BYTES, VIEW_CONTACT),
     "normalizer": (EVENTS, *_PIPELINE),
     "trigger": (EVENTS_MATCHED, TRIGGERS, VIEW_CONTACT, *_PIPELINE),
     "config": (OUTBOX_PENDING, ACTIVITY_PENDING),

@@ -21,6 +21,7 @@ from libs.sealing import Sealer
 from services.ingress.acceptance import Acceptance
 from services.ingress.checks import has_body
 from services.ingress.connection import Connection
+from services.ingress.crowd import Crowd
 from services.ingress.producer import BatchProducer
 from services.ingress.protocol import BoundedHttpProtocol
 from services.ingress.reports import Reports
@@ -35,7 +36,7 @@ __all__ = ["Settings", "build", "http_protocol"]
 
 def http_protocol(settings: Settings) -> Callable[..., asyncio.Protocol]:
     """What the server makes for each connection."""
-    return partial(BoundedHttpProtocol, connections_limit=settings.connections_limit)
+    return partial(BoundedHttpProtocol, crowd=Crowd(settings.connections_limit))
 
 
 def build(settings: Settings) -> Service:

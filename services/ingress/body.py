@@ -18,10 +18,24 @@ Reader = asyncio.Task[object]
 
 
 class Intake:
-    """Room, in bytes, for the heads and bodies of all requests that are not answered."""
+    """Room, in bytes, for the heads and bodies of all requests that are not answered.
+
+    Where there is not enough, the bodies that have been coming for the longest time are given up: whoever is slow, or
+    has stopped, keeps nobody out who sends at once.
+    """
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self.coming: dict[Body, tuple[Reader, Patience[Reader]]] = {}
+
+    def make_room(self, size: int, body: "Body") -> bool:
+        """Whether there is room for so much of a body, if need be that of others."""
+        while size > self.room and self.coming:
+            longest = next(iter(self.coming))
+            if longest is body:
+                return False
+            longest.give_up()
+        return size <= self.room
 
 
 class Body:
@@ -36,10 +50,11 @@ class Body:
         self._receive = receive
         self._intake = intake
         self._taken = 0
+        self._is_given_up = False
 
     def take(self, size: int) -> bool:
         """Take room for so many bytes; False if there is not as much."""
-        if size > self._intake.room:
+        if size > self._intake.room and not self._intake.make_room(size, self):
             return False
         self._intake.room -= size
         self._taken += size
@@ -50,25 +65,39 @@ class Body:
         self._intake.room += self._taken
         self._taken = 0
 
+    def give_up(self) -> None:
+        """Leave the room to others; for one that is being read, which then ends with `answers.UNAVAILABLE`."""
+        reader, patience = self._intake.coming.pop(self)
+        self.let_go()
+        self._is_given_up = True
+        patience.lose(reader)
+
     async def read(self, limits: Settings, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
         """Read it; else the answer that refuses it, or None if the sender has gone.
 
         `patience` limits the time between two pieces; it has to cancel the reader.
         """
         deadline = time.monotonic() + limits.body_timeout_s
+        reader = cast("Reader", asyncio.current_task())
         received = bytearray()  # one buffer: a list of tiny chunks would cost many times their size
-        while time.monotonic() < deadline:
-            chunk = await self._next_in_time(patience)
-            if not isinstance(chunk, bytes):
-                return chunk
-            if len(received) + len(chunk) > limits.body_limit_bytes:
-                return answers.TOO_LARGE
-            if not self.take(len(chunk)):
-                return answers.UNAVAILABLE
-            if self.finished:
-                self.received = bytes(received) + chunk if received else chunk
-                return self.received
-            received += chunk
+        self._intake.coming[self] = reader, patience
+        try:
+            while time.monotonic() < deadline:
+                chunk = await self._next_in_time(reader, patience)
+                if not isinstance(chunk, bytes):
+                    return chunk
+                if len(received) + len(chunk) > limits.body_limit_bytes:
+                    return answers.TOO_LARGE
+                if self.finished:
+                    self._intake.coming.pop(self)  # it need not make room for others any more
+                if not self.take(len(chunk)):
+                    return answers.UNAVAILABLE
+                if self.finished:
+                    self.received = bytes(received) + chunk if received else chunk
+                    return self.received
+                received += chunk
+        finally:
+            self._intake.coming.pop(self, None)
         return answers.STALLED
 
     async def drain(self) -> None:
@@ -83,15 +112,14 @@ class Body:
                 while left > 0 and not self.finished and (chunk := await self._next()) is not None:
                     left -= len(chunk)
 
-    async def _next_in_time(self, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
-        reader = cast("Reader", asyncio.current_task())
+    async def _next_in_time(self, reader: Reader, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
         patience.begin(reader)
         try:
             chunk = await self._next()
         except asyncio.CancelledError:
             if patience.end(reader) or reader.uncancel():
                 raise  # not, or not only, because the patience is over
-            return answers.STALLED
+            return answers.UNAVAILABLE if self._is_given_up else answers.STALLED
         patience.end(reader)
         return chunk
 

@@ -1,7 +1,7 @@
 """The checks that a request passes before it is published, as pure functions."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -31,6 +31,11 @@ def integration_id(raw_path: bytes) -> str | None:
 def size_of(raw: Iterable[tuple[bytes, bytes]]) -> int:
     """The bytes of the lines of the headers, each with its colon, space, and line end."""
     return sum(len(name) + len(value) + 4 for name, value in raw)
+
+
+def cost_of(raw: Collection[tuple[bytes, bytes]]) -> int:
+    """What the headers take in memory."""
+    return size_of(raw) + HEADER_COST_BYTES * len(raw)
 
 
 def has_body(raw: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -30,6 +30,11 @@ class Patience(Generic[T]):
         """Stop it; False if it has been given up."""
         return self._due.pop(item, None) is not None
 
+    def lose(self, item: T) -> None:
+        """Give `item` up now, if it has not been."""
+        if self.end(item):
+            self._give_up(item)
+
     def _arm(self, due: float) -> None:
         # Later than due, so that a crowd is given up together and not by one pass over it for each.
         self._timer = asyncio.get_running_loop().call_at(due + self._limit_s / 20, self._expire)

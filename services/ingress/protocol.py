@@ -1,6 +1,8 @@
 """The HTTP server's connections, hardened against what their senders can do before there is a request to answer."""
 
 import asyncio
+import socket
+import sys
 from typing import Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -9,66 +11,103 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from libs import telemetry
 from services.ingress import answers, checks
 from services.ingress.answers import HttpAnswer
+from services.ingress.crowd import Crowd
 
 # From the start of a connection or from the first piece of a head that comes in pieces.
 _HEAD_TIMEOUT_S: Final = 10.0
-_HEADS_LIMIT_BYTES: Final = 64 * 1024 * 1024
+# For a sender to take in what it is answered; then the system ends the connection.
+_ANSWER_TIMEOUT_MS: Final = 30_000
+# Requests behind one that is not answered yet. Further ones are left unread, and the connection ends.
+_QUEUE_LIMIT: Final = 16
+# What a request takes in memory beside its bytes and headers while it is queued.
+_QUEUED_COST_BYTES: Final = 4 * 1024
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with bounded connections, heads and trailers, and without protocols to switch to.
+    """uvicorn's protocol with bounded connections, heads, queues and trailers, and no protocols to switch to.
 
-    A sender may end its side of the connection once its requests are whole: they are answered.
+    Whole requests are answered before the connection ends, whatever comes behind them: also where the sender has
+    ended its side of the connection.
     """
 
-    # What unfinished heads of all connections take, and this one's.
-    _heads = 0
+    # What is charged to the crowd: of an unfinished head, and of queued requests.
     _charged = 0
+    _queued = 0
     # Bytes that the parser keeps: of pieces that have completed neither a head nor a piece of a body.
     _kept = 0
     _timer: asyncio.TimerHandle | None = None
     _plain_head = b""
-    _is_ended = False
+    # The request that the application has.
+    _running: RequestResponseCycle | None = None
+    # Whether nothing more is read, and what is said at the end.
+    _is_deaf = False
+    _farewell: HttpAnswer | None = None
 
-    def __init__(self, *, connections_limit: int, **given: Any) -> None:  # noqa: ANN401  uvicorn's own
+    def __init__(self, *, crowd: Crowd, **given: Any) -> None:  # noqa: ANN401  uvicorn's own
         super().__init__(**given)
-        self._connections_limit = connections_limit
+        self._crowd = crowd
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        if len(self.connections) > self._connections_limit:
-            self._refuse(answers.UNAVAILABLE)
+        telemetry.CONNECTIONS.inc()
+        endpoint = transport.get_extra_info("socket")
+        if endpoint is not None and sys.platform == "linux":
+            endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _ANSWER_TIMEOUT_MS)
+        if not self._crowd.admit(self, len(self.connections)):
+            self._end(answers.UNAVAILABLE)
             return
         self._timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        telemetry.CONNECTIONS.dec()
         self._progress()
+        self._queued = 0
+        self._charge(0)
+        self._crowd.waiting.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_deaf:
+            return
         self._unset_keepalive_if_required()
         self._kept += len(data)
         try:
             self._feed(memoryview(data))
         except (HttpParserError, HttpParserUpgrade):  # not logged: any stranger could fill the log
-            self._refuse(answers.NOT_HTTP)
+            if not self._is_deaf:
+                self._end(answers.NOT_HTTP)
             return
         if self._kept > checks.HEADERS_LIMIT_BYTES:
-            self._refuse(answers.HEADERS_TOO_LARGE)
-        elif self._kept and not self._has_room():
-            self._refuse(answers.UNAVAILABLE)
+            self._end(answers.HEADERS_TOO_LARGE)
+        elif (self._kept or self._queued) and not self._has_room():
+            self._forget_queue()
+            self._end(answers.UNAVAILABLE)
         elif self._timer is None and (self._kept or self._in_hand() is None):
             self._timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's leaves it to the transport
         """Whether the connection stays, for the answers to whole requests. A part of one can get none."""
-        self._is_ended = self._in_hand() is not None and not self.cycle.more_body and not self._kept
-        return self._is_ended
+        self._end(None)
+        return not self.transport.is_closing()
+
+    def make_way(self) -> None:
+        """See `services.ingress.crowd.Member`."""
+        self._crowd.waiting.pop(self, None)
+        self._end(answers.UNAVAILABLE if self._kept or self._in_hand() is not None else None)
 
     def on_response_complete(self) -> None:
+        if self.pipeline:
+            self._running = self.pipeline[-1][0]  # which is next
         super().on_response_complete()
-        if self._is_ended and self._in_hand() is None:
-            self.transport.close()
+        if self._queued and not self.pipeline:
+            self._queued = 0
+            self._charge(0)
+        if self._in_hand() is not None or self.transport.is_closing():
+            return
+        if self._is_deaf:
+            self._say_farewell()
+        else:
+            self._crowd.waiting[self] = None
 
     def on_headers_complete(self) -> None:
         self._progress()
@@ -78,12 +117,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             start = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)
             self._plain_head = b"".join([start, *lines, b"\r\n"])
             return
+        if len(self.pipeline) == _QUEUE_LIMIT:
+            self._end(None)
+            raise OverflowError("too many requests at once")  # ends the parser
         super().on_headers_complete()
+        if self.pipeline:
+            self._queued += _QUEUED_COST_BYTES + checks.cost_of(self.headers)
+        else:
+            self._running = self.cycle
         self.headers = []  # the request has the list: trailers would be added to its headers
 
     def on_body(self, body: bytes) -> None:
         self._progress()
         super().on_body(body)
+        if self.pipeline:
+            self._queued += len(body)
         if self.cycle.response_complete:
             self.transport.close()  # nobody receives it, so nobody would end it
 
@@ -91,6 +139,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._progress()
         if not self.parser.should_upgrade():
             super().on_message_complete()
+            self._crowd.waiting.pop(self, None)
 
     def _feed(self, data: memoryview) -> None:
         """Parse, ignoring every offer to switch to another protocol, as a server may (RFC 9110, section 7.8).
@@ -110,18 +159,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 return
 
     def _has_room(self) -> bool:
-        """Whether what is kept of heads is within its limit; here something is kept."""
-        self._charge(self._kept + checks.HEADER_COST_BYTES * len(self.headers or ()))
-        return BoundedHttpProtocol._heads <= _HEADS_LIMIT_BYTES
+        """Whether what is kept of heads and of queued requests, here at least one, is within its limit."""
+        unfinished = self._kept + checks.HEADER_COST_BYTES * len(self.headers or ()) if self._kept else 0
+        return self._charge(unfinished + self._queued)
 
-    def _charge(self, size: int) -> None:
-        BoundedHttpProtocol._heads += size - self._charged
-        self._charged = size
+    def _charge(self, size: int) -> bool:
+        more, self._charged = size - self._charged, size
+        return self._crowd.charge(more)
+
+    def _forget_queue(self) -> None:
+        if self.pipeline and self._running is not None:
+            self.pipeline.clear()
+            self.cycle = self._running
 
     def _progress(self) -> None:
         self._kept = 0
-        if self._charged:
-            self._charge(0)
+        if self._charged > self._queued:
+            self._charge(self._queued)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -131,17 +185,30 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._in_hand() is not None:
             # The next head has its time once this request is answered.
             self._timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
-        elif self._kept:
-            self._refuse(answers.HEAD_STALLED)
         else:
-            self.transport.close()
+            self._end(answers.HEAD_STALLED if self._kept else None)
 
-    def _refuse(self, answer: HttpAnswer) -> None:
-        """Answer what is no request, and close. An answer that another request waits for is not given instead."""
-        if self.transport.is_closing():
+    def _end(self, answer: HttpAnswer | None) -> None:
+        """Read no more, answer the whole requests, say why, and close."""
+        if self._is_deaf or self.transport.is_closing():
             return
-        cycle = self._in_hand()
-        if cycle is None or (cycle.more_body and not cycle.response_started and not self.pipeline):
+        self._is_deaf = True
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()  # it will never be whole
+            self.cycle = self.pipeline[0][0] if self.pipeline else cast("RequestResponseCycle", self._running)
+        last = self._in_hand()
+        if last is None or (last.more_body and not last.response_started):
+            self._farewell = answer
+            self._say_farewell()
+        elif last.more_body:
+            self.transport.close()
+        else:
+            self._farewell = answer
+            last.keep_alive = last.keep_alive and answer is not None  # if it is the last word it says so
+
+    def _say_farewell(self) -> None:
+        if self._farewell is not None:
+            answer, self._farewell = self._farewell, None
             headers = [b"%s: %s\r\n" % header for header in (*answer.headers, (b"connection", b"close"))]
             self.transport.write(b"".join([STATUS_LINE[answer.status], *headers, b"\r\n", answer.body]))
             telemetry.REQUESTS.labels(str(answer.status)).inc()

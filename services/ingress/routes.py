@@ -41,6 +41,7 @@ class Endpoint:
         self._samples = samples
         self._settings = settings
         self._intake = Intake(settings.intake_limit_bytes)
+        telemetry.INTAKE_BYTES.set_function(lambda: settings.intake_limit_bytes - self._intake.room)
         self._patience: Patience[Reader] = Patience(settings.body_idle_timeout_s, _cancel)
         self._counters = {status: telemetry.REQUESTS.labels(str(status)) for status in answers.STATUSES}
 
@@ -118,10 +119,9 @@ class Endpoint:
         return _decode(route, headers, raw)
 
     def _check_head(self, route: Route, scope: Scope, body: Body) -> dict[str, str] | HttpAnswer:
-        size = checks.size_of(scope["headers"])
-        if size > checks.HEADERS_LIMIT_BYTES:
+        if checks.size_of(scope["headers"]) > checks.HEADERS_LIMIT_BYTES:
             return answers.HEADERS_TOO_LARGE
-        if not body.take(size + checks.HEADER_COST_BYTES * len(scope["headers"])):
+        if not body.take(checks.cost_of(scope["headers"])):
             return answers.UNAVAILABLE
         headers = checks.fold_headers(scope["headers"])
         refusal = checks.refuse_head(scope["method"], headers, self._settings.body_limit_bytes)

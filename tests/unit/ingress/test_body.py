@@ -104,8 +104,8 @@ async def test_draining_ends_after_some_time(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_what_comes_is_refused_where_there_is_no_room_for_it_until_others_have_let_go() -> None:
     intake = Intake(1000)
-    held = Body(Sender([chunk(bytes(600))]).receive, intake)
-    assert await read(held) is answers.STALLED
+    held = Body(Sender([chunk(bytes(600), last=True)]).receive, intake)
+    assert await read(held) == bytes(600)
     late = Body(Sender([chunk(bytes(300)), chunk(bytes(101)), chunk(b"", last=True)]).receive, intake)
     assert await read(late) is answers.UNAVAILABLE
     late.let_go()
@@ -114,3 +114,16 @@ async def test_what_comes_is_refused_where_there_is_no_room_for_it_until_others_
     again = Body(Sender([chunk(bytes(1000), last=True)]).receive, intake)
     assert await read(again) == bytes(1000)
     assert intake.room == 0
+
+
+async def test_the_bodies_that_have_been_coming_longest_make_room_for_others() -> None:
+    intake = Intake(1000)
+    slow = [Body(Sender([chunk(bytes(300))]).receive, intake) for _ in range(3)]
+    reading = [asyncio.create_task(read(one)) for one in slow]
+    await asyncio.sleep(0)
+    assert intake.room == 100
+    whole = Body(Sender([chunk(bytes(400)), chunk(bytes(200), last=True)]).receive, intake)
+    assert await read(whole) == bytes(600)
+    assert intake.room == 100
+    assert [await one for one in reading] == [answers.UNAVAILABLE] * 2 + [answers.STALLED]
+    assert [one.cancelling() for one in reading] == [0] * 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -12,12 +13,15 @@ from uvicorn.server import ServerState
 from libs.health import Receive, Scope, Send
 from libs.telemetry import registry_of
 from services.ingress import checks, protocol
+from services.ingress.crowd import Crowd
 from services.ingress.protocol import BoundedHttpProtocol
+from tests.eventually import eventually
 from tests.unit.ingress.asgi import Message
 
 LIMIT = 3
 POST = b"POST /x HTTP/1.1\r\nHost: x\r\n"
 BODY = b"Content-Length: 2\r\n\r\n{}"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
 OFFER = POST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAE\r\n"
 
 
@@ -27,6 +31,9 @@ class Server:
     def __init__(self) -> None:
         self.port = 0
         self.seen: list[tuple[str, dict[bytes, bytes], bytes]] = []
+        self.crowd = Crowd(LIMIT)
+        self.state = ServerState()
+        self.answer = b""  # instead of the size
         self.goes_on = asyncio.Event()
         self.goes_on.set()
 
@@ -41,10 +48,16 @@ class Server:
             more = message["more_body"]
         self.seen.append((scope["method"], dict(scope["headers"]), body))
         await self.goes_on.wait()
-        answer = b"%d" % len(body)
+        answer = self.answer or b"%d" % len(body)
         headers = [(b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
+
+    async def has_seen(self, requests: int) -> bool:
+        return len(self.seen) == requests
+
+    async def is_left(self) -> bool:
+        return not self.state.connections
 
     @asynccontextmanager
     async def sender(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -62,9 +75,8 @@ class Server:
 async def server() -> AsyncIterator[Server]:
     server = Server()
     config = uvicorn.Config(server, http=BoundedHttpProtocol, ws="none", log_config=None, timeout_keep_alive=1)
-    state = ServerState()
     listening = await asyncio.get_running_loop().create_server(
-        lambda: BoundedHttpProtocol(connections_limit=LIMIT, config=config, server_state=state, app_state={}),
+        lambda: BoundedHttpProtocol(crowd=server.crowd, config=config, server_state=server.state, app_state={}),
         "127.0.0.1",
         0,
     )
@@ -192,12 +204,20 @@ async def test_what_is_not_http_is_400_and_leaves_no_line_in_the_log(
     assert caplog.records == []
 
 
-async def test_garbage_behind_a_request_is_not_answered_in_its_place(server: Server) -> None:
+@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\r\n\r\n", CHUNKED + b"\r\n2\r\n{}\r\n-\r\n", POST + b"a" * 70_000])
+async def test_garbage_behind_requests_ends_the_connection_once_they_are_answered(
+    server: Server, garbage: bytes
+) -> None:
     server.goes_on.clear()
     async with server.sender() as (reader, writer):
-        writer.write(POST + BODY + b"\x16\x03\x01\r\n\r\n")
-        assert await reader.read() == b""
-    server.goes_on.set()
+        writer.write((POST + BODY) * 2 + garbage + POST + BODY)
+        reply = asyncio.create_task(reader.read())
+        await asyncio.wait({reply}, timeout=0.1)
+        assert not reply.done()
+        server.goes_on.set()
+        statuses = re.findall(rb"HTTP/1.1 (\d+)", await reply)
+    assert statuses in ([b"200", b"200", b"400"], [b"200", b"200", b"431"])
+    assert [body for *_, body in server.seen] == [b"{}"] * 2
 
 
 async def test_garbage_instead_of_a_chunk_is_400(server: Server) -> None:
@@ -254,29 +274,76 @@ async def test_a_sender_that_has_ended_in_the_middle_is_not_waited_for(server: S
         assert await reader.read() == b""
 
 
-async def test_one_connection_too_many_is_503_and_closed_and_the_others_are_served(server: Server) -> None:
-    async with AsyncExitStack() as stack:
-        before = counted(503)
-        some = [await stack.enter_async_context(server.sender()) for _ in range(LIMIT)]
-        for reader, writer in some:
-            writer.write(POST + BODY)
-            assert await answer(reader) == (200, b"2")
-        async with server.sender() as (reader, _):
-            assert (await answer(reader))[0] == 503
-            assert await reader.read() == b""
-        assert counted(503) == before + 1
-        reader, writer = some.pop()
-        writer.write_eof()
-        assert await reader.read() == b""
-        async with server.sender() as (reader, writer):
-            writer.write(POST + BODY)
-            assert await answer(reader) == (200, b"2")
-
-
-async def test_unfinished_heads_are_bounded_together_and_whole_ones_are_served(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("beginning", [b"", POST, POST + BODY[:-1]])
+async def test_one_connection_too_many_takes_the_place_of_the_one_that_waits_longest(
+    server: Server, beginning: bytes
 ) -> None:
-    monkeypatch.setattr(protocol, "_HEADS_LIMIT_BYTES", 1000)
+    async with AsyncExitStack() as stack:
+        reader, writer = await stack.enter_async_context(server.sender())
+        writer.write(beginning)
+        for _ in range(LIMIT):
+            other, its_writer = await stack.enter_async_context(server.sender())
+            its_writer.write(POST + BODY)
+            assert await answer(other) == (200, b"2")
+        assert (await reader.read())[:12] == (b"HTTP/1.1 503" if beginning else b"")
+
+
+async def test_where_all_connections_wait_for_an_answer_one_too_many_is_503_and_closed(server: Server) -> None:
+    server.goes_on.clear()
+    before = counted(503)
+    async with AsyncExitStack() as stack:
+        some = [await stack.enter_async_context(server.sender()) for _ in range(LIMIT)]
+        for _, writer in some:
+            writer.write(POST + BODY)
+        await eventually(lambda: server.has_seen(LIMIT))
+        reader, _ = await stack.enter_async_context(server.sender())
+        assert (await answer(reader))[0] == 503
+        assert await reader.read() == b""
+        assert counted(503) == before + 1
+        server.goes_on.set()
+        assert [await answer(reader) for reader, _ in some] == [(200, b"2")] * LIMIT
+
+
+async def test_of_requests_at_once_a_limited_number_is_queued_and_the_connection_ends_behind_them(
+    server: Server,
+) -> None:
+    server.goes_on.clear()
+    async with server.sender() as (reader, writer):
+        writer.write((POST + BODY) * 100)
+        await eventually(lambda: server.has_seen(1))
+        server.goes_on.set()
+        answered = await reader.read()
+    assert answered.count(b"HTTP/1.1 200") == len(server.seen) == 17
+    assert answered.count(b"connection: close") == 1
+
+
+async def test_what_queues_is_bounded_together_and_the_request_before_it_is_answered(server: Server) -> None:
+    server.crowd = Crowd(LIMIT, heads_limit_bytes=20_000)
+    server.goes_on.clear()
+    async with server.sender() as (reader, writer):
+        writer.write((POST + BODY) * 10)
+        await eventually(lambda: server.has_seen(1))
+        server.goes_on.set()
+        assert await answer(reader) == (200, b"2")
+        assert (await answer(reader))[0] == 503
+        assert await reader.read() == b""
+    async with server.sender() as (reader, writer):
+        for _ in range(10):
+            writer.write((POST + BODY) * 3)
+            assert [await answer(reader) for _ in range(3)] == [(200, b"2")] * 3
+
+
+async def test_a_sender_that_reads_no_answers_is_left(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_ANSWER_TIMEOUT_MS", 100)
+    monkeypatch.setattr(server, "answer", bytes(32 * 1024 * 1024))
+    async with server.sender() as (_, writer):
+        writer.write(POST + BODY)
+        await eventually(lambda: server.has_seen(1))
+        await eventually(server.is_left)
+
+
+async def test_unfinished_heads_are_bounded_together_and_whole_ones_are_served(server: Server) -> None:
+    server.crowd = Crowd(LIMIT, heads_limit_bytes=1000)
     async with server.sender() as (_, holding), server.sender() as (reader, writer):
         await pieces(holding, POST + b"a" * 700, 100)
         writer.write(POST + BODY)
@@ -299,7 +366,6 @@ async def test_what_is_answered_before_there_is_a_request_is_counted(server: Ser
     assert counted(status) == before + 1
 
 
-CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
 AMBIGUOUS = {
     "two lengths that are the same": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
     "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 0\r\n\r\n{}",
