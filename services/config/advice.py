@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from libs.bodies import decode_body
+import msgspec
+
 from libs.messages import Auth, JwtAuth, Sample
 from libs.parameters import ABSENT, find, flatten, split
 from libs.tokens import EXECUTE
@@ -44,7 +45,7 @@ def advice_on_sample(integration: Integration, sample: Sample) -> list[Fault]:
     Takes processor time for a large sample, so not for the event loop.
     """
     rules = integration.draft.deduplication
-    body = decode_body(bytes(sample.body))
+    body = msgspec.json.decode(sample.body, type=dict[str, object])
     absent = {
         index: parameter
         for index, parameter in enumerate(rules.parameters if rules else ())

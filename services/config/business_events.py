@@ -193,7 +193,7 @@ async def _sample(scope: Scope, given: Trial, faults: list[Fault]) -> tuple[dict
     if captured is None or captured.sample is None:
         faults.append(Fault("integrationId", "has no captured sample: capture one, or give a sample"))
         return {}, {}
-    return captured.sample.headers, decode_body(bytes(captured.sample.body))
+    return captured.sample.headers, msgspec.json.decode(captured.sample.body)
 
 
 def check_where(given: dict[str, object], faults: list[Fault]) -> dict[str, object]:
