@@ -1,7 +1,7 @@
 """The checks that a request passes before it is published, as pure functions."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from functools import lru_cache
 from typing import Final
 
@@ -33,9 +33,9 @@ def size_of(raw: Iterable[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) + 4 for name, value in raw)
 
 
-def cost_of(raw: Collection[tuple[bytes, bytes]]) -> int:
-    """What the headers take in memory."""
-    return size_of(raw) + HEADER_COST_BYTES * len(raw)
+def cost_of(raw: Sized, size: int) -> int:
+    """What headers of this size, see `size_of`, take in memory."""
+    return size + HEADER_COST_BYTES * len(raw)
 
 
 def has_body(raw: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -122,7 +122,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise OverflowError("too many requests at once")  # ends the parser
         super().on_headers_complete()
         if self.pipeline:
-            self._queued += _QUEUED_COST_BYTES + checks.cost_of(self.headers)
+            self._queued += _QUEUED_COST_BYTES + checks.cost_of(self.headers, checks.size_of(self.headers))
         else:
             self._running = self.cycle
         self.headers = []  # the request has the list: trailers would be added to its headers
@@ -160,7 +160,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _has_room(self) -> bool:
         """Whether what is kept of heads and of queued requests, here at least one, is within its limit."""
-        unfinished = self._kept + checks.HEADER_COST_BYTES * len(self.headers or ()) if self._kept else 0
+        unfinished = checks.cost_of(self.headers or (), self._kept) if self._kept else 0
         return self._charge(unfinished + self._queued)
 
     def _charge(self, size: int) -> bool:

@@ -119,9 +119,10 @@ class Endpoint:
         return _decode(route, headers, raw)
 
     def _check_head(self, route: Route, scope: Scope, body: Body) -> dict[str, str] | HttpAnswer:
-        if checks.size_of(scope["headers"]) > checks.HEADERS_LIMIT_BYTES:
+        size = checks.size_of(scope["headers"])
+        if size > checks.HEADERS_LIMIT_BYTES:
             return answers.HEADERS_TOO_LARGE
-        if not body.take(checks.cost_of(scope["headers"])):
+        if not body.take(checks.cost_of(scope["headers"], size)):
             return answers.UNAVAILABLE
         headers = checks.fold_headers(scope["headers"])
         refusal = checks.refuse_head(scope["method"], headers, self._settings.body_limit_bytes)

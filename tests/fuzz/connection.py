@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 from libs.health import Receive, Scope, Send
 from services.ingress.crowd import Crowd
 from services.ingress.protocol import BoundedHttpProtocol
-from tests.unit.ingress.asgi import Message
+from tests.unit.ingress.asgi import body_of
 
 
 class Taken(NamedTuple):
@@ -54,14 +54,9 @@ class _Application:
         self.taken: list[Taken] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = b""
-        more = True
-        while more:
-            message: Message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message["body"]
-            more = message["more_body"]
+        body = await body_of(receive)
+        if body is None:
+            return
         self.taken.append(Taken(scope["method"], scope["raw_path"], tuple(scope["headers"]), body))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import LOOPBACK, free_port
+from tests.integration.dead_letters.operators import ended
 from tests.unit.ingress.credentials import MASTER_KEY
 
 NOWHERE = f"{LOOPBACK}:{free_port()}"
 
 
-async def run(*arguments: str, **given: str) -> tuple[int | None, str]:
+async def run(*arguments: str, **given: str) -> tuple[int, str]:
     """How a command ended, and all that it said; `given` are settings."""
     chosen = {f"INLET_{name.upper()}": value for name, value in given.items()}
     process = await asyncio.create_subprocess_exec(
@@ -22,16 +23,10 @@ async def run(*arguments: str, **given: str) -> tuple[int | None, str]:
         env=os.environ | chosen,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=asyncio.subprocess.PIPE,
     )
-    try:
-        async with asyncio.timeout(60):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, said.decode()
+    answer = await ended(process)
+    return answer.code, answer.out + answer.said
 
 
 @pytest.mark.parametrize("command", [["topics"], ["rebuild-dedup"], ["dead-letters", "list"]])

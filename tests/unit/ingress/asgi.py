@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
+from libs.health import Receive
+
 Message = MutableMapping[str, Any]
 
 GONE: Message = {"type": "http.disconnect"}
@@ -11,6 +13,19 @@ GONE: Message = {"type": "http.disconnect"}
 
 def chunk(body: bytes, *, last: bool = False) -> Message:
     return {"type": "http.request", "body": body, "more_body": not last}
+
+
+async def body_of(receive: Receive) -> bytes | None:
+    """All of a request's body as an application receives it; None if the sender has gone."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message["body"]
+        more = message["more_body"]
+    return body
 
 
 class Sender:

@@ -16,7 +16,7 @@ from services.ingress import checks, protocol
 from services.ingress.crowd import Crowd
 from services.ingress.protocol import BoundedHttpProtocol
 from tests.eventually import eventually
-from tests.unit.ingress.asgi import Message
+from tests.unit.ingress.asgi import body_of
 
 LIMIT = 3
 POST = b"POST /x HTTP/1.1\r\nHost: x\r\n"
@@ -38,14 +38,9 @@ class Server:
         self.goes_on.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = b""
-        more = scope["method"] != "PUT"
-        while more:
-            message: Message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message["body"]
-            more = message["more_body"]
+        body = await body_of(receive) if scope["method"] != "PUT" else b""
+        if body is None:
+            return
         self.seen.append((scope["method"], dict(scope["headers"]), body))
         await self.goes_on.wait()
         answer = self.answer or b"%d" % len(body)
