@@ -67,19 +67,21 @@ class ActivityReader:
         await self._store.forget(self._now())
         async with consumer_of(self._bootstrap) as consumer:
             stored = await self._store.offsets()
-            await _begin(consumer, partitions, stored)
+            known = await _begin(consumer, partitions, stored)
             while self._is_our_turn() and asyncio.get_running_loop().time() < until_s:
-                count = await self._store_some(consumer, stored)
+                count = await self._store_some(consumer, stored, known)
                 if count < _RECORDS_AT_ONCE:
                     await asyncio.sleep(_PACE_S)
 
-    async def _store_some(self, consumer: AIOKafkaConsumer, stored: dict[int, int]) -> int:
+    async def _store_some(
+        self, consumer: AIOKafkaConsumer, stored: dict[int, int], known: Mapping[TopicPartition, int]
+    ) -> int:
         """Store what there is, at most so much at once; how many records that was."""
         batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]
         batches = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=_RECORDS_AT_ONCE)
         ended = {partition.partition: records[-1].offset + 1 for partition, records in batches.items() if records}
         records = [record for some in batches.values() for record in some]
-        unread = await _unread(consumer)
+        unread = await _unread(consumer, known)
         telemetry.ACTIVITY_PENDING.set(unread + len(records))
         if not ended:
             return 0
@@ -89,8 +91,13 @@ class ActivityReader:
         return len(records)
 
 
-async def _begin(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], stored: Mapping[int, int]) -> None:
-    """Go on where the last transaction ended; where Kafka has lost that, or never had it, at what there is."""
+async def _begin(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], stored: Mapping[int, int]
+) -> Mapping[TopicPartition, int]:
+    """Go on where the last transaction ended; where Kafka has lost that, or never had it, at what there is.
+
+    Returns where each partition ends now.
+    """
     first = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
     consumer.assign(partitions)
@@ -98,13 +105,15 @@ async def _begin(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition
     for partition in partitions:
         offset = stored.get(partition.partition, 0)
         consumer.seek(partition, offset if first[partition] <= offset <= end[partition] else first[partition])
+    return end
 
 
-async def _unread(consumer: AIOKafkaConsumer) -> int:
-    """How many records there were behind those that are read, when the broker last said so."""
+async def _unread(consumer: AIOKafkaConsumer, known: Mapping[TopicPartition, int]) -> int:
+    """How many records there were behind those that are read, when the broker last said so: with what was fetched
+    of a partition, or, as long as nothing was, at the beginning."""
     unread = 0
     for partition in consumer.assignment():
-        unread += max(0, (consumer.highwater(partition) or 0) - await consumer.position(partition))
+        unread += max(0, (consumer.highwater(partition) or known[partition]) - await consumer.position(partition))
     return unread
 
 
