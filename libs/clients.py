@@ -4,10 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.conn import AIOKafkaConnection, CloseReason, collect_hosts
 from aiokafka.errors import KafkaConnectionError
 
+from libs.settings import SettingsError
+
 _FINISH_LIMIT_S: Final = 2.0
+
+
+def check_brokers(bootstrap: str) -> None:
+    """Refuse at once what every attempt to connect would fail at.
+
+    Raises:
+        SettingsError: `bootstrap` is no list of brokers' addresses.
+    """
+    try:
+        collect_hosts(bootstrap)
+    except ValueError as error:
+        raise SettingsError("INLET_KAFKA is not host:port, or several of them with commas between") from error
 
 
 def outlive_resets() -> None:

@@ -76,7 +76,7 @@ async def ensure_topics(bootstrap: str, *, partitions: int = 12, replication: in
         )
     finally:
         await admin.close()
-    for _name, code, *_ in response.topic_errors:
+    for name, code, message, *_ in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
-            raise error
+            raise error(f"{name}: {message}")

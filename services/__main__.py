@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from socket import socket
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Annotated
 
 import uvicorn
@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Meta, Struct
 
 from libs import settings, telemetry, topics
-from libs.clients import outlive_resets
+from libs.clients import check_brokers, outlive_resets
 from libs.lifecycle import Lifecycle
 
 log = logging.getLogger("services")
@@ -59,10 +59,11 @@ def main() -> int:
 def create_topics() -> int:
     """Create the topics that do not exist."""
     wanted = settings.read(TopicsSettings)
+    check_brokers(wanted.kafka)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is said below, once
     try:
         asyncio.run(topics.ensure_topics(wanted.kafka, partitions=wanted.partitions, replication=wanted.replication))
-    except (KafkaError, OSError, ValueError) as error:
+    except (KafkaError, OSError) as error:
         sys.stderr.write(f"topics: Kafka at INLET_KAFKA={wanted.kafka} does not create them: {error}\n")
         return 1
     return 0
@@ -70,8 +71,9 @@ def create_topics() -> int:
 
 def rebuild_claims() -> int:
     """Restore the claims that Redis has lost from the events of the last window."""
-    rebuild = importlib.import_module("services.normalizer.rebuild")  # needs what only the normalizer installs
+    rebuild = _installed("services.normalizer.rebuild")
     wanted = settings.read(rebuild.Settings)
+    check_brokers(wanted.kafka)
     try:
         asyncio.run(rebuild.rebuild(wanted, lambda line: sys.stderr.write(f"{line}\n")))
     except rebuild.RebuildError as error:
@@ -81,16 +83,17 @@ def rebuild_claims() -> int:
 
 
 def resolve_dead_letters(arguments: Sequence[str]) -> int:
-    """List, inspect, replay or discard dead letters. Only where config is installed."""
-    command = importlib.import_module("services.config.dead_letters.command")
+    """List, inspect, replay or discard dead letters."""
+    command = _installed("services.config.dead_letters.command")
     code: int = command.main(arguments)
     return code
 
 
 def serve(name: str) -> int:
     """Serve the application that ``services.<name>.app.build`` wires, until it stops or is told to."""
-    module = importlib.import_module(f"services.{name}.app")
+    module = _installed(f"services.{name}.app")
     chosen = settings.read(module.Settings)
+    check_brokers(chosen.kafka)
     telemetry.configure_logging(chosen.log_format)
     for given, meant in settings.misspelt(module.Settings):
         log.warning("%s is no setting, and nothing reads it: is %s meant?", given, meant)
@@ -121,6 +124,19 @@ def serve(name: str) -> int:
     )
     _Server(configuration, service.lifecycle).run()
     return 0 if service.lifecycle.alive else 1
+
+
+def _installed(module: str) -> ModuleType:
+    """A module of a service. A machine may have what one service needs, and no more.
+
+    Raises:
+        SettingsError: it has what another one needs.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        service = module.split(".")[1]
+        raise settings.SettingsError(f"not installed here ({error}): it needs requirements/{service}.txt") from error
 
 
 class _Server(uvicorn.Server):

@@ -99,7 +99,7 @@ async def _begin(
     Returns where each partition ends now.
     """
     first = await consumer.beginning_offsets(partitions)
-    end = await consumer.end_offsets(partitions)
+    end: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
     consumer.assign(partitions)
     # Nothing may be awaited before all are sought: a partition without a position is an error.
     for partition in partitions:
@@ -109,8 +109,10 @@ async def _begin(
 
 
 async def _unread(consumer: AIOKafkaConsumer, known: Mapping[TopicPartition, int]) -> int:
-    """How many records there were behind those that are read, when the broker last said so: with what was fetched
-    of a partition, or, as long as nothing was, at the beginning."""
+    """How many records there were behind those that are read, when the broker last said so.
+
+    As long as nothing was fetched of a partition that was at the beginning.
+    """
     unread = 0
     for partition in consumer.assignment():
         unread += max(0, (consumer.highwater(partition) or known[partition]) - await consumer.position(partition))

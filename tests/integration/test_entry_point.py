@@ -12,6 +12,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from tests.integration.dead_letters.operators import ended
 from tests.unit.ingress.credentials import MASTER_KEY
 
+REPOSITORY = Path(__file__).parents[2]
 NOWHERE = f"{LOOPBACK}:{free_port()}"
 
 
@@ -42,6 +43,31 @@ async def test_a_setting_out_of_its_range_is_named() -> None:
     code, said = await run("topics", kafka=NOWHERE, partitions="0")
     assert code == 2
     assert said == "topics: INLET_PARTITIONS: Expected `int` >= 1\n"
+
+
+@pytest.mark.parametrize("command", [["topics"], ["rebuild-dedup"], ["dead-letters", "list"], ["trigger"]])
+async def test_an_address_of_kafka_that_is_none_is_a_wrong_setting(command: list[str]) -> None:
+    code, said = await run(*command, kafka="kafka:9o92", redis=f"redis://{NOWHERE}")
+    assert code == 2
+    assert said == f"{command[0]}: INLET_KAFKA is not host:port, or several of them with commas between\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "service"),
+    [(["dead-letters", "list"], "config"), (["rebuild-dedup"], "normalizer"), (["trigger"], "trigger")],
+)
+async def test_what_is_not_installed_names_what_it_needs(
+    command: list[str], service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "services").mkdir()
+    for name in ("libs", "services/__init__.py", "services/__main__.py"):  # as in the image of another service
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    code, said = await run(*command)
+    assert code == 2
+    assert said.startswith(f"{command[0]}: not installed here (")
+    assert f"requirements/{service}.txt" in said
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("service", ["ingress", "normalizer", "trigger", "config"])

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from libs import settings
+from libs.clients import check_brokers
 from services.config.dead_letters import arguments, printing
 from services.config.dead_letters.letters import Action, Place
 from services.config.dead_letters.reading import opened
@@ -36,10 +37,11 @@ def main(given: Sequence[str]) -> int:
     """Run the command; the process's exit code.
 
     Raises:
-        SettingsError: see `DeadLettersSettings`.
+        SettingsError: see `DeadLettersSettings` and `check_brokers`.
     """
     chosen = arguments.parser().parse_args(given)
     kafka = settings.read(DeadLettersSettings).kafka
+    check_brokers(kafka)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is said below, once
     try:
         return asyncio.run(_run(kafka, chosen))

@@ -144,7 +144,7 @@ def _driver_url(url: str) -> URL:
     try:
         parsed = make_url(url)
         driver_url = parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
-    except (ArgumentError, KeyError) as error:
+    except (ArgumentError, KeyError, ValueError) as error:
         raise SettingsError("INLET_DATABASE is neither sqlite:///<file> nor postgresql://...") from error
     if "sslmode" in parsed.query:  # as everybody but the driver calls it
         driver_url = driver_url.difference_update_query(["sslmode"]).update_query_dict({"ssl": parsed.query["sslmode"]})

@@ -14,7 +14,9 @@ def test_every_table_that_holds_what_somebody_owns_names_its_workspace() -> None
     assert outside == {"workspaces", "outbox", "activity_offsets"}
 
 
-@pytest.mark.parametrize("url", ["mysql://root:hunter2@db/inlet", "hunter2", "", "sqlite"])
+@pytest.mark.parametrize(
+    "url", ["mysql://root:hunter2@db/inlet", "postgresql://root:hunter2@db:5432x/inlet", "hunter2", "", "sqlite"]
+)
 def test_a_database_of_another_kind_is_refused_without_repeating_its_address(url: str) -> None:
     with pytest.raises(SettingsError, match="INLET_DATABASE") as refusal:
         Database(url)

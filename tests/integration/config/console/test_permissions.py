@@ -98,6 +98,18 @@ async def test_nobody_sees_anything_without_signing_in(plane: ControlPlane, gues
         assert answer.headers["location"] == f"/sign-in?next={after}"
 
 
+async def test_the_cursor_is_where_something_has_to_be_typed(guest: Browser) -> None:
+    await guest.open("/sign-in")
+    assert _focused(guest) == ["email"]
+    await guest.press("Sign in", {"Email address": EMAIL, "Password": "not the password"}, status=401)
+    assert _focused(guest) == ["password"]
+
+
+def _focused(browser: Browser) -> list[str]:
+    fields = re.findall(r"<input[^>]* autofocus[^>]*>", browser.answer.text)
+    return [name for field in fields for name in re.findall(r'name="(\w+)"', field)]
+
+
 async def test_a_user_without_access_is_told_so_and_may_change_the_password(
     plane: ControlPlane, guest: Browser
 ) -> None:
