@@ -20,7 +20,7 @@ run: $(VENV)/local ## Run the whole product on this machine, until Ctrl-C
 	@exec $(BIN)/python -m deploy.local
 
 test: $(VENV)/dev ## Run every test, a quarter of an hour on two cores; ARGS goes to pytest
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 chaos: $(VENV)/dev ## Break everything under load and compare what was said with what is there; SEED, COUNT=200, REPORT; STORAGE=1: memory and disks
 	@$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(COUNT:%=--count %) $(REPORT:%=--report %) $(STORAGE:%=--storage)

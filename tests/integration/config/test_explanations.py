@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
@@ -30,6 +31,9 @@ from tests.eventually import eventually
 from tests.integration.config.control_plane import ControlPlane, serving, settings
 from tests.integration.config.telling import counted, rejection, tell
 from tests.integration.config.test_workspaces import become_a_neighbour
+
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # what it reads is in Kafka
+
 
 HIGH: dict[str, object] = {"all": [{"param": "body.priority", "type": "string", "operator": "EQUAL", "value": "high"}]}
 RULES = {"parameters": ["body.id", "headers.x-form-id"]}

@@ -121,7 +121,7 @@ async def config(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
 
 
 @settings(
-    max_examples=15,
+    max_examples=5,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -8,6 +8,8 @@ from libs.messages import Deduplication, Integration, MetaAuth, decode_definitio
 from tests.integration.config.control_plane import ControlPlane
 from tests.integration.config.topic import pending
 
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # decided above the store
+
 META = {"kind": "meta", "appSecret": "s", "verifyToken": "v"}
 BY_MESSAGE = {"parameters": ["body.entry.0.changes.0.value.messages.0.id"]}
 

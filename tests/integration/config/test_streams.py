@@ -17,6 +17,8 @@ from tests.eventually import eventually
 from tests.integration.config.control_plane import EMAIL, MASTER_KEY, PASSWORD, settings
 from tests.integration.pipeline import running, service
 
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # what is streamed is read as elsewhere
+
 STREAMS = 20
 STOPS_WITHIN_S = 5
 LATE = 5  # connections to Kafka that may come after the replica is ready
@@ -140,7 +142,6 @@ async def test_a_stream_ends_with_what_it_is_allowed_by(replica: Replica, ending
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="/proc tells the open files on Linux only")
-@pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # whose connections are no sockets
 async def test_nothing_is_left_of_clients_that_go_away_in_the_middle_of_a_stream(replica: Replica) -> None:
     path = await replica.arm()
     before = replica.open_files("socket:")

@@ -5,9 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, event
 
 from tests.integration.config.control_plane import ControlPlane, serving, settings
+
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # decided above the store
+
 
 INTEGRATIONS = "/api/v1/integrations"
 KEYS = "/api/v1/api-keys"
