@@ -22,6 +22,7 @@ from libs.sealing import Sealer
 from services.config.definitions import SigningKey
 from services.config.errors import NotFoundError, UnavailableError
 from services.config.identity import Identity
+from services.config.sealed import private_key_place
 from services.config.store.scope import Scope, Workspaces
 
 _BITS: Final = 2048
@@ -134,11 +135,6 @@ class SigningKeys:
             signs_from=signs_from,
             created_at=now,
         )
-
-
-def private_key_place(key_id: str) -> str:
-    """What a private key is sealed for."""
-    return f"signing-key/{key_id}"
 
 
 def signing(keys: list[SigningKey], now: datetime) -> SigningKey | None:

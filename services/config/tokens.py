@@ -18,7 +18,8 @@ from services.config.api_keys import sha256_of
 from services.config.attempts import Attempts
 from services.config.definitions import ApiKey, Clock, SigningKey
 from services.config.errors import UnauthenticatedError
-from services.config.signing_keys import private_key_place, signing
+from services.config.sealed import private_key_place
+from services.config.signing_keys import signing
 from services.config.store.database import Database
 from services.config.store.keys import find_api_key, find_signing_key, public_keys
 from services.config.store.scope import Workspaces

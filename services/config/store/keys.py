@@ -1,15 +1,11 @@
 """Keys that are looked up without a workspace: a sender's login is what finds it."""
 
-import re
-from typing import Final
-
-from sqlalchemy import Text, select, type_coerce, union_all
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.config.definitions import ApiKey, SigningKey
+from services.config.sealed import texts_in_auth
 from services.config.store.schema import api_keys, integrations, signing_keys
-
-_SEALED: Final = re.compile(r'(?:"|^)(v1\.[^"]*)')
 
 
 async def find_api_key(connection: AsyncConnection, secret_sha256: str) -> tuple[str, ApiKey] | None:
@@ -42,7 +38,7 @@ async def public_keys(connection: AsyncConnection) -> list[tuple[str, str]]:
 
 async def sealed_texts(connection: AsyncConnection) -> list[str]:
     """Every sealed text that is stored, of all workspaces; see `libs.sealing`."""
-    columns = (integrations.c.draft, integrations.c.published)
-    documents = [select(column).where(column.like('%"v1.%')) for column in (type_coerce(one, Text) for one in columns)]
-    rows = await connection.scalars(union_all(select(signing_keys.c.sealed_private_key), *documents))
-    return [sealed for text in rows for sealed in _SEALED.findall(text)]
+    keys = await connection.scalars(select(signing_keys.c.sealed_private_key))
+    rows = await connection.execute(select(integrations.c.draft, integrations.c.published))
+    drafts = [draft for row in rows for draft in row if draft is not None]
+    return [*keys, *(sealed for draft in drafts for sealed in texts_in_auth(draft.auth))]
