@@ -24,7 +24,7 @@ class SealedError(Exception):
 
 
 class Sealer:
-    """Seals with the first master key and opens with any of them."""
+    """Seals with the first master key, whose id is `first`, and opens with any of them."""
 
     def __init__(self, master_keys: str) -> None:
         """Read ``INLET_MASTER_KEY``: 32 bytes in base64 or base64url, or several such keys with commas between.
@@ -34,13 +34,26 @@ class Sealer:
         """
         keys = [_key(one) for one in master_keys.split(",")]
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
-        self._first = _key_id(keys[0])
+        self.first = _key_id(keys[0])
 
     def seal(self, secret: bytes, place: str) -> str:
         """Seal a secret for one place, such as ``meta-app-secret/<integration id>``."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._ciphers[self._first].encrypt(nonce, secret, place.encode())
-        return f"{_VERSION}.{self._first}.{urlsafe_b64encode(sealed).decode()}"
+        sealed = nonce + self._ciphers[self.first].encrypt(nonce, secret, place.encode())
+        return f"{_VERSION}.{self.first}.{urlsafe_b64encode(sealed).decode()}"
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether a text is sealed with the first master key."""
+        version, key_id, _ = _parts(sealed)
+        return (version, key_id) == (_VERSION, self.first)
+
+    def reseal(self, sealed: str, place: str) -> str:
+        """The same secret sealed with the first master key, which is the same text if it was.
+
+        Raises:
+            SealedError: it cannot be opened.
+        """
+        return sealed if self.is_current(sealed) else self.seal(self.open(sealed, place), place)
 
     def check(self, sealed: str) -> None:
         """Return if the master key of a sealed text is here.

@@ -47,6 +47,16 @@ def test_after_a_new_master_key_the_old_one_still_opens_and_the_new_one_seals() 
         before.open(after.seal(b"secret", "a"), "a")
 
 
+def test_what_is_resealed_opens_with_the_new_key_alone_and_is_resealed_once() -> None:
+    sealed = Sealer(ONE).seal(b"secret", "a")
+    resealed = Sealer(f"{OTHER},{ONE}").reseal(sealed, "a")
+    alone = Sealer(OTHER)
+
+    assert (alone.is_current(sealed), alone.is_current(resealed)) == (False, True)
+    assert alone.open(resealed, "a") == b"secret"
+    assert alone.reseal(resealed, "a") == resealed
+
+
 def test_two_seals_of_one_secret_differ() -> None:
     sealer = Sealer(ONE)
 
