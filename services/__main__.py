@@ -35,7 +35,7 @@ class TopicsSettings(Struct, frozen=True, kw_only=True):
 
 def main() -> int:
     """Run one of the services until SIGTERM, or one of the operators' commands; the process's exit code."""
-    commands = {"topics": create_topics, "rebuild-dedup": rebuild_claims}
+    commands = {"topics": create_topics, "rebuild-dedup": rebuild_claims, "reseal": reseal_secrets}
     parser = argparse.ArgumentParser(
         prog="python -m services", description="Run one of Inlet's services, or a command for its operators."
     )
@@ -78,6 +78,20 @@ def rebuild_claims() -> int:
         asyncio.run(rebuild.rebuild(wanted, lambda line: sys.stderr.write(f"{line}\n")))
     except rebuild.RebuildError as error:
         sys.stderr.write(f"rebuild-dedup: {error}\n")
+        return 1
+    return 0
+
+
+def reseal_secrets() -> int:
+    """Seal all secrets with the first master key, until no other is needed."""
+    command = _installed("services.config.reseal")
+    wanted = settings.read(command.Settings)
+    check_brokers(wanted.kafka)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is said below, once
+    try:
+        asyncio.run(command.reseal(wanted, lambda line: sys.stderr.write(f"{line}\n")))
+    except command.ResealError as error:
+        sys.stderr.write(f"reseal: {error}\n")
         return 1
     return 0
 

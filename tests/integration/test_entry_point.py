@@ -30,9 +30,9 @@ async def run(*arguments: str, **given: str) -> tuple[int, str]:
     return answer.code, answer.out + answer.said
 
 
-@pytest.mark.parametrize("command", [["topics"], ["rebuild-dedup"], ["dead-letters", "list"]])
+@pytest.mark.parametrize("command", [["topics"], ["rebuild-dedup"], ["dead-letters", "list"], ["reseal"]])
 async def test_a_command_without_its_brokers_says_so_in_a_line(command: list[str]) -> None:
-    code, said = await run(*command, kafka=NOWHERE, redis=f"redis://{NOWHERE}")
+    code, said = await run(*command, kafka=NOWHERE, redis=f"redis://{NOWHERE}", master_key=MASTER_KEY)
     assert code == 1
     assert NOWHERE in said
     assert "Traceback" not in said
@@ -54,7 +54,12 @@ async def test_an_address_of_kafka_that_is_none_is_a_wrong_setting(command: list
 
 @pytest.mark.parametrize(
     ("command", "service"),
-    [(["dead-letters", "list"], "config"), (["rebuild-dedup"], "normalizer"), (["trigger"], "trigger")],
+    [
+        (["dead-letters", "list"], "config"),
+        (["reseal"], "config"),
+        (["rebuild-dedup"], "normalizer"),
+        (["trigger"], "trigger"),
+    ],
 )
 async def test_what_is_not_installed_names_what_it_needs(
     command: list[str], service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

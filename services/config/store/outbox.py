@@ -31,6 +31,17 @@ class Outbox:
             count = await connection.scalar(select(func.count()).select_from(outbox))
             return count or 0, [Pending(*row) for row in rows]
 
+    async def last(self) -> int:
+        """The id of the newest record that waits; 0 if none does."""
+        async with self._database.reading() as connection:
+            return await connection.scalar(select(func.max(outbox.c.id))) or 0
+
+    async def waiting(self, last: int) -> int:
+        """How many records wait, of those up to this id."""
+        async with self._database.reading() as connection:
+            query = select(func.count()).select_from(outbox).where(outbox.c.id <= last)
+            return await connection.scalar(query) or 0
+
     async def remove(self, records: Sequence[Pending]) -> None:
         """Forget these records, and no others that may have come between them."""
         async with self._database.writing() as connection:
