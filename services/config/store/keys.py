@@ -1,6 +1,6 @@
 """Keys that are looked up without a workspace: a sender's login is what finds it."""
 
-from sqlalchemy import select
+from sqlalchemy import Text, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.config.definitions import ApiKey, SigningKey
@@ -37,8 +37,12 @@ async def public_keys(connection: AsyncConnection) -> list[tuple[str, str]]:
 
 
 async def sealed_texts(connection: AsyncConnection) -> list[str]:
-    """Every sealed text that is stored, of all workspaces; see `libs.sealing`."""
-    keys = await connection.scalars(select(signing_keys.c.sealed_private_key))
-    rows = await connection.execute(select(integrations.c.draft, integrations.c.published))
-    drafts = [draft for row in rows for draft in row if draft is not None]
-    return [*keys, *(sealed for draft in drafts for sealed in texts_in_auth(draft.auth))]
+    """Every sealed text that is stored, of all workspaces; see `libs.sealing`.
+
+    By their places: what authors write, such as a name, may look like one.
+    """
+    found = [*await connection.scalars(select(signing_keys.c.sealed_private_key))]
+    for column in (integrations.c.draft, integrations.c.published):
+        drafts = await connection.scalars(select(column).where(type_coerce(column, Text).like('%"v1.%')))
+        found += [sealed for draft in drafts for sealed in texts_in_auth(draft.auth)]
+    return found
