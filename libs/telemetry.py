@@ -4,6 +4,8 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from textwrap import indent
+from types import TracebackType
 from typing import Final, Literal
 
 import msgspec
@@ -17,6 +19,8 @@ from prometheus_client import (
     ProcessCollector,
 )
 from prometheus_client.registry import Collector
+
+from libs.escaping import escaped
 
 # Made without a registry: a service shows its own and no other's, see `registry_of`.
 REQUESTS: Final = Counter(
@@ -79,6 +83,9 @@ def registry_of(service: str) -> CollectorRegistry:
     return registry
 
 
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
 class _TextFormatter(logging.Formatter):
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -87,6 +94,13 @@ class _TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  of the base
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802  of the base
+        """Indented, so that no line of it can be taken for one of the log."""
+        return indent(escaped(super().formatException(ei), keep="\n"), "    ")
+
 
 class _JsonFormatter(_TextFormatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -94,7 +108,7 @@ class _JsonFormatter(_TextFormatter):
             "time": self.formatTime(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": escaped(record.getMessage()),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -102,7 +116,10 @@ class _JsonFormatter(_TextFormatter):
 
 
 def configure_logging(form: Literal["text", "json"]) -> None:
-    """Send one line per change of state to stderr. Payloads and credentials are never logged."""
+    """Send one line per change of state to stderr. Payloads and credentials are never logged.
+
+    What others have written, such as the texts of errors, is escaped in either form.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -9,6 +9,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from libs.clients import start_whole
+from libs.escaping import escaped
 from libs.messages import Event, Trigger
 from libs.topics import TRIGGERS
 
@@ -44,4 +45,4 @@ def line(value: bytes) -> str:
         return f"trigger that cannot be read: {error}"
     body = msgspec.json.encode(event.body).decode(errors="replace")
     shown = body if len(body) <= _WIDTH else f"{body[:_WIDTH]}…"
-    return f"trigger  {trigger.business_event.name} <- {event.integration.name}  {event.id}  {shown}"
+    return escaped(f"trigger  {trigger.business_event.name} <- {event.integration.name}  {event.id}  {shown}")

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from libs import settings
 from libs.clients import check_brokers
+from libs.escaping import escaped
 from services.config.dead_letters import arguments, printing
 from services.config.dead_letters.letters import Action, Place
 from services.config.dead_letters.reading import opened
@@ -47,7 +48,7 @@ def main(given: Sequence[str]) -> int:
         return asyncio.run(_run(kafka, chosen))
     except RequestError as error:
         hint = f" INLET_KAFKA is {kafka}." if isinstance(error, UnavailableError) else ""
-        _say(printing.escaped(f"{error.message}{hint}"))
+        _say(escaped(f"{error.message}{hint}"))
         return _FAILED
     except BrokenPipeError:
         return _FAILED

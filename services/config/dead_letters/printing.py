@@ -7,6 +7,7 @@ from typing import Final
 from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 
+from libs.escaping import escaped
 from libs.messages import IntegrationRef, ascii_json
 from services.config.dead_letters.letters import Letter, Resolution
 
@@ -26,13 +27,6 @@ class Line(Struct, frozen=True, kw_only=True, rename="camel"):
     received_at: str | None
     workspace: str | None
     integration: IntegrationRef | None
-
-
-def escaped(text: str, keep: str = "") -> str:
-    """A text in which everything that is not to be seen is an escape, but for the characters to keep."""
-    return "".join(
-        one if one.isprintable() or one in keep else one.encode("unicode_escape").decode("ascii") for one in text
-    )
 
 
 def as_json(letter: Letter) -> str:
