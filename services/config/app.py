@@ -33,6 +33,7 @@ from services.config.relay import Relay
 from services.config.rest.activity import activity_routes
 from services.config.rest.api_keys import api_key_router
 from services.config.rest.business_events import business_event_router
+from services.config.rest.caching import keep_for_nobody
 from services.config.rest.captures import capture_router
 from services.config.rest.dead_letters import dead_letter_router
 from services.config.rest.errors import BODY_LIMIT_BYTES, error_response
@@ -185,6 +186,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         route_handlers=[api, static_router(), *(asgi(path, copy_scope=True)(route) for path, route in health)],
         lifespan=[running],
         exception_handlers={Exception: _failed(failure_page(templates))},
+        before_send=[keep_for_nobody],
         request_max_body_size=BODY_LIMIT_BYTES,
         openapi_config=openapi(),
         logging_config=None,
