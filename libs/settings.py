@@ -33,6 +33,10 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     # Names this process among its replicas, for static group membership: a restart then disturbs no other.
     instance_id: str = ""
 
+    def __repr__(self) -> str:
+        """Without values, of which some are secrets."""
+        return f"{type(self).__name__}(...)"
+
 
 SettingsT = TypeVar("SettingsT", bound=Struct)
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import importlib
 import logging
+import os
 import resource
 import signal
 import sys
@@ -112,6 +113,7 @@ def serve(name: str) -> int:
     for given, meant in settings.misspelt(module.Settings):
         log.warning("%s is no setting, and nothing reads it: is %s meant?", given, meant)
     service = module.build(chosen)
+    os.umask(0o077)  # what it writes, such as an SQLite file, is for its user alone
     outlive_resets()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection is a file, and often 1,024 are allowed

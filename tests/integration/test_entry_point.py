@@ -97,3 +97,11 @@ async def test_a_setting_that_is_almost_one_is_pointed_out(tmp_path: Path) -> No
         given = {"database": f"sqlite:///{tmp_path / 'inlet.db'}", "session_hour": "1", "master_key": MASTER_KEY}
         _, said = await run("config", kafka=NOWHERE, port=port, **given)
     assert "INLET_SESSION_HOUR is no setting, and nothing reads it: is INLET_SESSION_HOURS meant?" in said
+
+
+async def test_the_file_of_the_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0)) as listener:  # so that it ends after it has made it
+        port = str(listener.getsockname()[1])
+        database = f"sqlite:///{tmp_path / 'inlet.db'}"
+        await run("config", kafka=NOWHERE, port=port, database=database, master_key=MASTER_KEY)
+    assert (tmp_path / "inlet.db").stat().st_mode & 0o077 == 0

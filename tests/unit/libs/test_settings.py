@@ -29,3 +29,8 @@ def test_a_name_that_is_almost_that_of_a_setting_is_pointed_out() -> None:
     assert [*misspelt(Sample, given)] == [("INLET_REDSI", "INLET_REDIS"), ("INLET_LIMIT_BYTE", "INLET_LIMIT_BYTES")]
     with pytest.raises(SettingsError, match="INLET_REDIS is not set; INLET_REDSI is set: is INLET_REDIS meant"):
         read(Sample, given)
+
+
+def test_settings_do_not_show_their_values() -> None:
+    sample = Sample(kafka="s3cret", redis="redis://:s3cret@host", port=80)
+    assert "s3cret" not in f"{sample} {sample!r}"
