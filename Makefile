@@ -31,11 +31,12 @@ soak: $(VENV)/dev ## Send at a steady rate and watch what every process holds; D
 fuzz: $(VENV)/dev ## Fuzz what strangers' bytes come to, and keep what covers more; DURATION=60 seconds for each TARGET
 	@$(BIN)/python -m tests.fuzz $(DURATION:%=--duration %) $(TARGET:%=--target %)
 
-check: $(VENV)/dev ## Lint, formatting, types, and who may import whom
+check: $(VENV)/dev ## Lint, formatting, types, who may import whom, and known vulnerabilities; OSV, the address of a mirror
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m deploy.audit $(OSV:%=--osv %)
 
 fix: $(VENV)/dev ## Apply what the linter and the formatter can
 	$(BIN)/ruff check --fix
