@@ -194,6 +194,13 @@ async def test_the_stack_file_with_the_password_is_its_owners_alone(stack: "Laun
     assert stack.file().ingress == f"http://{LOOPBACK}:{stack.settings.ingress_port}"
 
 
+def test_no_secret_is_in_the_arguments_of_a_process_where_everybody_can_read_it(stack: "Launched") -> None:
+    secrets = msgspec.structs.astuple(remembered_secrets(stack.settings.state))
+    commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in (stack.process.pid, *stack.children().values())]
+    assert len(commands) == 7
+    assert not any(secret in command for secret in secrets for command in commands)
+
+
 async def test_a_second_make_run_in_the_same_folder_is_refused(stack: "Launched", tmp_path: Path) -> None:
     with launched(stack.settings, tmp_path) as second:
         assert second.process.wait(timeout=30) == 1

@@ -1,9 +1,14 @@
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 from uuid import UUID
 
+import msgspec
+import msgspec.inspect
 import pytest
 import pytest_asyncio
+from litestar.routes import HTTPRoute
 
 from services.config.audit import subject_kinds
 from services.config.identity import Permission
@@ -226,3 +231,42 @@ async def test_the_description_of_the_api_names_every_route_with_a_summary(plane
     operations = [operation for path in description["paths"].values() for operation in path.values()]
     assert len(operations) == 49
     assert all(operation["summary"] for operation in operations)
+
+
+def structs_in(kind: object) -> set[type[msgspec.Struct]]:
+    """Every struct that is decoded where this type is."""
+    found: set[type[msgspec.Struct]] = set()
+
+    def look(at: Any) -> None:  # noqa: ANN401  a type as msgspec describes it
+        if isinstance(at, msgspec.inspect.StructType):
+            if at.cls in found:
+                return
+            found.add(at.cls)
+        for field in getattr(at, "fields", ()):
+            look(field.type)
+        for inner in (*getattr(at, "types", ()), getattr(at, "type", None), getattr(at, "item_type", None)):
+            if inner is not None:
+                look(inner)
+
+    look(msgspec.inspect.type_info(kind))
+    return found
+
+
+async def test_nothing_can_be_set_by_a_field_that_a_body_does_not_have(plane: ControlPlane) -> None:
+    bodies = [
+        handler.parsed_data_field.annotation
+        for route in plane.app.routes
+        if isinstance(route, HTTPRoute)
+        for handler, _ in route.route_handler_map.values()
+        if handler.parsed_data_field is not None
+    ]
+    taken = {struct for body in bodies for struct in structs_in(body)}
+    assert len(taken) > len(set(bodies)) > 10
+    assert {struct.__name__ for struct in taken if not struct.__struct_config__.forbid_unknown_fields} == set()
+
+
+async def test_a_compressed_body_is_not_unpacked(plane: ControlPlane) -> None:
+    headers = {**JSON, "content-encoding": "gzip"}
+    content = gzip.compress(json.dumps(GOOD).encode())
+    answer = await plane.client.post("/api/v1/integrations", content=content, headers=headers)
+    assert answer.status_code == 400

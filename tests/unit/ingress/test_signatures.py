@@ -46,3 +46,29 @@ def test_the_signature_of_the_rfc_is_good() -> None:
 def test_without_a_secret_nothing_is_signed(claimed: bytes) -> None:
     request = Request([(b"x-hub-signature-256", signed(b"{}", claimed))], "", b"{}", 0)
     assert SignatureAuthenticator([]).check(request, Keyring({}, {})) == WRONG_SIGNATURE
+
+
+def test_every_signature_costs_the_same_work_whether_and_by_which_secret_it_is_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+    compared: list[bool] = []
+    new, compare = hmac.new, hmac.compare_digest
+
+    def new_and_note(key: bytes, message: bytes, digest: str) -> hmac.HMAC:
+        made.append(digest)
+        return new(key, message, digest)
+
+    def compare_and_note(one: bytes, other: bytes) -> bool:
+        compared.append(compare(one, other))
+        return compared[-1]
+
+    signatures = [signed(b"{}", secret) for secret in (*SECRETS, b"another")]
+    monkeypatch.setattr(hmac, "new", new_and_note)
+    monkeypatch.setattr(hmac, "compare_digest", compare_and_note)
+    for signature in (*signatures, b"sha256=", b"x" * 1000):
+        made.clear()
+        compared.clear()
+        check(b"{}", signature)
+        assert made == ["sha256"] * len(SECRETS)
+        assert len(compared) == len(SECRETS)

@@ -12,6 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from services.ingress import tokens
 from services.ingress.authentication import Denial, Keyring, KnownApiKey, Request, VerifyingKey
@@ -31,6 +32,11 @@ def keyring(**changes: Any) -> Keyring:  # noqa: ANN401
 
 def claims(**changes: object) -> dict[str, object]:
     return {"iss": "inlet", "sub": KEY, "iat": NOW - 10, "exp": NOW + 10, "jti": "1", **changes}
+
+
+def naming_its_own_key(**header: object) -> str:
+    """A token whose header says where the key is, which is not for it to say."""
+    return jwt.encode(claims(), FOREIGN, "RS512", headers={"kid": KID, **header})
 
 
 def token(key: rsa.RSAPrivateKey = OURS, kid: object = KID, algorithm: str = "RS512", **changes: object) -> str:
@@ -77,6 +83,11 @@ def test_a_good_token_is_let_in() -> None:
         (token(kid="another"), tokens.BAD_SIGNATURE),
         (token(kid=None), tokens.BAD_SIGNATURE),
         (token(key=FOREIGN), tokens.BAD_SIGNATURE),
+        (token(kid="../../../../dev/null"), tokens.BAD_SIGNATURE),
+        (token(kid="' OR '1'='1"), tokens.BAD_SIGNATURE),
+        (naming_its_own_key(jwk=RSAAlgorithm.to_jwk(FOREIGN.public_key(), as_dict=True)), tokens.BAD_SIGNATURE),
+        (naming_its_own_key(jku="https://evil.example/jwks.json"), tokens.BAD_SIGNATURE),
+        (naming_its_own_key(x5u="https://evil.example/cert.pem"), tokens.BAD_SIGNATURE),
         (token()[:-6] + "AAAAAA", tokens.BAD_SIGNATURE),
         (token(exp=NOW), tokens.EXPIRED),
         (token(exp="soon"), tokens.MALFORMED),

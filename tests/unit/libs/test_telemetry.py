@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from libs.telemetry import configure_logging
+from libs.telemetry import configure_logging, registry_of
 
 FORGED = "refused\n2026-01-31T09:15:30.123Z WARNING services: all is well\r\x1b[2J\x9b2J\x85\u2028\u202e\n\n"
 
@@ -46,3 +46,14 @@ def test_a_line_in_json_has_nothing_that_is_not_to_be_seen(capsys: pytest.Captur
     told = json.loads(line)
     assert told["message"].isprintable()
     assert told["exception"].replace("\n", "").isprintable()
+
+
+def test_a_label_of_a_metric_is_never_what_somebody_has_sent() -> None:
+    """There are as many series as statuses, outcomes and causes."""
+    families = [
+        family for name in ("ingress", "normalizer", "trigger", "config") for family in registry_of(name).collect()
+    ]
+    ours = [family for family in families if family.name.startswith("inlet_")]
+    labels = {label for family in ours for sample in family.samples for label in sample.labels}
+    assert len(ours) > 10
+    assert labels <= {"status", "outcome", "cause", "le"}

@@ -139,6 +139,14 @@ async def test_a_link_to_the_sign_in_leads_nobody_to_another_site(guest: Browser
         assert answer.headers["location"] == "/incoming"
 
 
+async def test_where_a_page_leads_to_does_not_depend_on_how_its_host_is_called(admin: Browser) -> None:
+    for headers in ({"host": "evil.example"}, {"x-forwarded-host": "evil.example", "forwarded": "host=evil.example"}):
+        for path in ("/", "/sign-in", "/incoming", "/nowhere", "/api/v1/integrations", "/schema"):
+            answer = await admin.client.get(path, headers=headers, follow_redirects=False)
+            assert "evil.example" not in answer.text, path
+            assert answer.headers.get("location", "/").startswith("/"), path
+
+
 async def until_slowed_down(guest: Browser, path: str, button: str, wrong: dict[str, str | bool]) -> int:
     """How many guesses were looked at; fewer than twice as many as may come at once, even on a slow machine."""
     for count in range(20):
