@@ -45,6 +45,7 @@ fix: $(VENV)/dev ## Apply what the linter and the formatter can
 bench: $(VENV)/dev ## Measure
 	@$(BIN)/python -m bench.matching
 	@$(BIN)/python -m bench.revocation
+	@$(BIN)/python -m bench.timing
 
 clean: ## Forget the state of `make run`, and the tools' caches
 	@$(PYTHON) -B -m deploy.local.state $${INLET_STATE_DIR:-.local}
