@@ -18,6 +18,8 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from libs.escaping import escaped
+
 _ROOT: Final = Path(__file__).parents[1]
 _OSV: Final = "https://api.osv.dev"
 _WITHIN_S: Final = 10.0
@@ -123,7 +125,7 @@ async def _told(client: httpx.AsyncClient, known: Vulnerability, within_s: float
 def objections(found: Sequence[tuple[Package, Vulnerability]], accepted: Sequence[Accepted], today: date) -> list[str]:
     """A line for each that is not accepted today."""
     return [
-        f"{package.name} {package.version}: {', '.join((one.id, *one.aliases))}: {one.summary or 'no summary'}"
+        escaped(f"{package.name} {package.version}: {', '.join((one.id, *one.aliases))}: {one.summary or '-'}")
         for package, one in found
         if not any(it.id in {one.id, *one.aliases} and today <= it.until for it in accepted)
     ]
