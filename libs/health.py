@@ -1,7 +1,7 @@
 """The operator's routes of every service: ``/healthz``, ``/readyz`` and ``/metrics``, as plain ASGI applications."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -57,3 +57,11 @@ def answering(answer: Callable[[], Awaitable[tuple[int, bytes, str]]]) -> AsgiAp
         await send({"type": "http.response.body", "body": body})
 
     return app
+
+
+async def _leaving() -> tuple[int, bytes, str]:
+    return _report({"staying": False})
+
+
+NOT_READY: Final = answering(_leaving)
+"""What ``/readyz`` answers, whatever holds, when the process is about to stop."""

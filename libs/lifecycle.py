@@ -1,13 +1,21 @@
-"""The life of a service process: tasks it cannot live without, and the end when one of them dies."""
+"""The life of a service process: tasks it cannot live without, the end when one of them dies, and how it takes leave.
+
+A process that others send requests to leaves in this order, so that nobody notices:
+
+1. it says that it is not ready and each answer ends its connection, while everything is served as always: whoever
+   spreads the requests sends them elsewhere;
+2. it stops listening, ends the connections that are idle, and finishes the requests in hand;
+3. it ends its tasks, and what it is connected to.
+"""
 
 import asyncio
 import logging
 import os
 import signal
-from collections.abc import Coroutine
-from typing import NamedTuple
+from collections.abc import Coroutine, MutableMapping
+from typing import Any, NamedTuple
 
-from libs.health import AsgiApp
+from libs.health import NOT_READY, AsgiApp, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +25,9 @@ class Lifecycle:
 
     def __init__(self) -> None:
         self.failure: BaseException | None = None
-        # Set as soon as the server is told to stop: it waits for answers that are not finished.
+        # From when the process is told to stop, while it is served as always.
+        self.leaving = False
+        # Set as soon as the server stops: it waits for answers that are not finished.
         self.stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -58,3 +68,31 @@ class Service(NamedTuple):
 
     app: AsgiApp
     lifecycle: Lifecycle
+
+
+def taking_leave(service: Service) -> AsgiApp:
+    """The application of a service; while the process is leaving it is not ready, and answers end their connections.
+
+    Whoever keeps a connection open then opens the next one elsewhere, instead of writing a request to one that is
+    closed in that moment: of such a request nobody can say whether it was taken.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if not service.lifecycle.leaving or scope["type"] != "http":
+            await service.app(scope, receive, send)
+        elif scope["path"] == "/readyz":
+            await NOT_READY(scope, receive, _last(send))
+        else:
+            await service.app(scope, receive, _last(send))
+
+    return app
+
+
+def _last(send: Send) -> Send:
+    async def send_last(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            others = [header for header in message.get("headers", ()) if header[0].lower() != b"connection"]
+            message = {**message, "headers": [*others, (b"connection", b"close")]}
+        await send(message)
+
+    return send_last

@@ -38,6 +38,13 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}(...)"
 
 
+class ServerSettings(ServiceSettings, frozen=True, kw_only=True):
+    """What services read that others send requests to."""
+
+    # From SIGTERM on, how long it is still served, and not ready, so that load balancers send elsewhere.
+    drain_s: Annotated[float, Meta(ge=0)] = 5
+
+
 SettingsT = TypeVar("SettingsT", bound=Struct)
 
 

@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from socket import socket
 from types import FrameType, ModuleType
 from typing import Annotated
@@ -19,7 +20,7 @@ from msgspec import Meta, Struct
 
 from libs import settings, telemetry, topics
 from libs.clients import check_brokers, outlive_resets
-from libs.lifecycle import Lifecycle
+from libs.lifecycle import Lifecycle, taking_leave
 
 log = logging.getLogger("services")
 
@@ -121,7 +122,7 @@ def serve(name: str) -> int:
     signal.signal(signal.SIGTERM, _ignore)
     signal.signal(signal.SIGINT, _ignore)
     configuration = uvicorn.Config(
-        service.app,
+        taking_leave(service),
         host=chosen.host,
         port=chosen.port,
         http=module.http_protocol(chosen) if hasattr(module, "http_protocol") else "httptools",
@@ -138,7 +139,8 @@ def serve(name: str) -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )
-    _Server(configuration, service.lifecycle).run()
+    drain_s = chosen.drain_s if isinstance(chosen, settings.ServerSettings) else 0
+    _Server(configuration, service.lifecycle, drain_s).run()
     return 0 if service.lifecycle.alive else 1
 
 
@@ -156,11 +158,16 @@ def _installed(module: str) -> ModuleType:
 
 
 class _Server(uvicorn.Server):
-    """A server that says where it serves, once it does, and at once that it stops."""
+    """A server that says where it serves, once it does, and that goes on for `drain_s` seconds after SIGTERM.
 
-    def __init__(self, configuration: uvicorn.Config, lifecycle: Lifecycle) -> None:
+    It stops at once at a second signal, at SIGINT, and if the process has failed.
+    """
+
+    def __init__(self, configuration: uvicorn.Config, lifecycle: Lifecycle, drain_s: float) -> None:
         super().__init__(configuration)
         self._lifecycle = lifecycle
+        self._drain_s = drain_s
+        self._hurry = asyncio.Event()
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         try:
@@ -171,8 +178,20 @@ class _Server(uvicorn.Server):
         log.info("serving http://%s:%d", self.config.host, self.config.port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._lifecycle.stopping.set()
+        if sig != signal.SIGTERM or self.should_exit or not self._lifecycle.alive:
+            self._hurry.set()
         super().handle_exit(sig, frame)
+
+    async def main_loop(self) -> None:
+        await super().main_loop()
+        self._lifecycle.leaving = True
+        if self._drain_s and not self._hurry.is_set():
+            log.info("told to stop: not ready any more, and serving for another %g s", self._drain_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._drain_s):
+                    await self._hurry.wait()
+        log.info("stopping")
+        self._lifecycle.stopping.set()
 
 
 def _ignore(_signal: int, _frame: object) -> None:

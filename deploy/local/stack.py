@@ -143,7 +143,7 @@ async def _prepared(settings: LocalSettings) -> Stack:
 
 def _service(name: str, port: int, settings: LocalSettings, environment: dict[str, str]) -> Process:
     address = f"{LOOPBACK}:{port}"
-    own = {"INLET_HOST": LOOPBACK, "INLET_PORT": str(port), "INLET_INSTANCE_ID": f"{name}-0"}
+    own = {"INLET_HOST": LOOPBACK, "INLET_PORT": str(port), "INLET_INSTANCE_ID": f"{name}-0", "INLET_DRAIN_S": "0"}
     return Process(
         Program(
             name=name,

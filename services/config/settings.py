@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from libs.settings import Port, ServiceSettings
+from libs.settings import Port, ServerSettings
 
 
-class Settings(ServiceSettings, frozen=True, kw_only=True):
+class Settings(ServerSettings, frozen=True, kw_only=True):
     """``INLET_*``; the administrator is read at the first start only, when there is no user yet.
 
     `database` is ``sqlite:///<file>`` or ``postgresql://...``; `ingress_url` is where senders reach the ingress,

@@ -90,6 +90,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._end(None)
         return not self.transport.is_closing()
 
+    def shutdown(self) -> None:
+        """The server stops: as uvicorn does, except that who has begun a head is told to come again."""
+        if self._kept and self._in_hand() is None:
+            self._end(answers.UNAVAILABLE)
+        else:
+            super().shutdown()
+
     def make_way(self) -> None:
         """See `services.ingress.crowd.Member`."""
         self._crowd.waiting.pop(self, None)

@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from libs.bodies import BODY_BYTES_LIMIT
 from libs.claims import WINDOW
-from libs.settings import Bytes, Port, Seconds, ServiceSettings
+from libs.settings import Bytes, Port, Seconds, ServerSettings
 
 
-class Settings(ServiceSettings, frozen=True, kw_only=True):
+class Settings(ServerSettings, frozen=True, kw_only=True):
     """Where the ingress listens and connects, and how long and how much it puts up with."""
 
     port: Port = 8080

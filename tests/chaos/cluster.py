@@ -4,7 +4,7 @@ import asyncio
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ _NEED_REDIS: Final = ("ingress", "normalizer")
 _PARTITIONS: Final = 6
 _ADMIN_EMAIL: Final = "admin@chaos.test"
 _START_LIMIT_S: Final = 120
+_STOP_LIMIT_S: Final = 30
 _RESTART_AFTER_S: Final = 0.5
 
 Say = Callable[[str], None]
@@ -75,6 +76,18 @@ class Cluster:
         await process.start(within_s=_START_LIMIT_S)
         self._down.discard(process.name)
 
+    async def restart(self, process: Process) -> None:
+        """Do as an orchestrator does: SIGTERM, and another start once it has ended; ready on return.
+
+        Raises:
+            ProcessFailedError: it had to be killed, or was not ready in time.
+        """
+        self._down.add(process.name)
+        await process.stop(grace_s=_STOP_LIMIT_S)  # which is the time that Kubernetes gives
+        if (code := await process.wait()) != 0:
+            raise ProcessFailedError(f"{process.name} was told to stop and ended with {code}")
+        await self.revive(process)
+
     def note_exit(self, process: Process, code: int) -> None:
         """Count and say that a process has ended by itself."""
         self.exits[process.name] += 1
@@ -107,8 +120,10 @@ def _runs(process: Process) -> bool:
 
 
 @asynccontextmanager
-async def running_cluster(state: Path, seed: int, say: Say) -> AsyncIterator[Cluster]:
-    """The cluster once it is ready; at the end nothing of it is left.
+async def running_cluster(
+    state: Path, seed: int, say: Say, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Cluster]:
+    """The cluster once it is ready; at the end nothing of it is left. `settings` are of every service.
 
     Raises:
         ProcessFailedError: something was not ready in time.
@@ -128,7 +143,7 @@ async def running_cluster(state: Path, seed: int, say: Say) -> AsyncIterator[Clu
         kafka = await kafka_process(state, kafka_port, {listeners[name]: to_kafka[name].address for name in names})
         redis = redis_process(state, redis_port, fsync="always")
         http = dict(zip(names, ports[len(names) :], strict=True))
-        replicas = [_replica(name, state, http, to_kafka[name], to_redis.get(name)) for name in names]
+        replicas = [_replica(name, state, http, to_kafka[name], to_redis.get(name), settings or {}) for name in names]
         cluster = Cluster(state, kafka, redis, replicas, say)
         try:
             await asyncio.gather(kafka.start(), redis.start())
@@ -153,7 +168,9 @@ async def _stop(processes: Iterable[Process]) -> None:
     await asyncio.gather(*(process.stop() for process in some))
 
 
-def _replica(name: str, state: Path, http: dict[str, int], to_kafka: Link, to_redis: Link | None) -> Replica:
+def _replica(
+    name: str, state: Path, http: dict[str, int], to_kafka: Link, to_redis: Link | None, settings: Mapping[str, str]
+) -> Replica:
     service = name.partition("-")[0]
     secrets = remembered_secrets(state)
     address = f"{LOOPBACK}:{http[name]}"
@@ -167,6 +184,7 @@ def _replica(name: str, state: Path, http: dict[str, int], to_kafka: Link, to_re
         "INLET_ADMIN_EMAIL": _ADMIN_EMAIL,
         "INLET_ADMIN_PASSWORD": secrets.admin_password,
         "INLET_INGRESS_URL": f"http://{LOOPBACK}:{http['ingress-0']}",
+        "INLET_DRAIN_S": "0",
     }
     if to_redis is not None:
         environment["INLET_REDIS"] = f"redis://{to_redis.address}/0"
@@ -176,6 +194,6 @@ def _replica(name: str, state: Path, http: dict[str, int], to_kafka: Link, to_re
         address=address,
         log=state / "logs" / f"{name}.log",
         is_ready=lambda: is_ready(address),
-        environment=environment,
+        environment=environment | dict(settings),
     )
     return Replica(service=service, process=Process(program), to_kafka=to_kafka, to_redis=to_redis)

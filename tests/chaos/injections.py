@@ -35,6 +35,7 @@ class Fault(enum.StrEnum):
     OLD_SNAPSHOT = "restored from before"
     WRITE_ERRORS = "write errors"
     FULL_DISK = "disk full"
+    RESTART = "restarted, one replica after the other"
 
 
 SERVICES: Final = ("ingress", "normalizer", "trigger", "config")
@@ -76,6 +77,8 @@ _HAVE_SESSIONS: Final = ("normalizer", "trigger", KAFKA)
 _PRODUCE: Final = ("ingress", KAFKA)
 _DOWN_S: Final = 1.0
 _ALL_REPLICAS: Final = 0.3
+# Who reads before who writes, see docs/operations.md.
+_UPGRADED: Final = ("trigger", "normalizer", "ingress", "config")
 _CALM_S: Final = 120.0
 _INTERRUPTED_EVERY_S: Final = 140.0
 _INTERRUPTIONS: Final = (
@@ -136,6 +139,14 @@ def soak_plan(duration_s: float) -> list[Injection]:
     ]
 
 
+def rolling_plan() -> list[Injection]:
+    """Every replica of every service, in the order of an upgrade."""
+    return [
+        Injection(number=number, target=target, fault=Fault.RESTART, mode=Mode.STEADY, everywhere=True)
+        for number, target in enumerate(_UPGRADED)
+    ]
+
+
 async def inflict(cluster: Cluster, injection: Injection, rng: random.Random) -> None:
     """Break it, hold it for a while, and put it right; what was killed is ready again on return."""
     processes = _processes(cluster, injection, rng)
@@ -148,13 +159,10 @@ async def inflict(cluster: Cluster, injection: Injection, rng: random.Random) ->
             await asyncio.sleep(_DOWN_S)
             await asyncio.gather(*map(cluster.revive, processes))
         case Fault.FREEZE:
+            await _freeze(processes, _hold_s(injection))
+        case Fault.RESTART:
             for process in processes:
-                process.suspend()
-            try:
-                await asyncio.sleep(_hold_s(injection))
-            finally:
-                for process in processes:
-                    process.resume()
+                await cluster.restart(process)
         case Fault.LOSS:
             async with Redis.from_url(cluster.redis.address) as client:
                 await client.flushall()
@@ -164,6 +172,16 @@ async def inflict(cluster: Cluster, injection: Injection, rng: random.Random) ->
             await _OF_DISKS[fault](cluster, processes[0], _PAST_PRODUCING_S)
         case _:
             await _cloud_over(_links(cluster, injection, processes, rng), injection, rng)
+
+
+async def _freeze(processes: Sequence[Process], hold_s: float) -> None:
+    for process in processes:
+        process.suspend()
+    try:
+        await asyncio.sleep(hold_s)
+    finally:
+        for process in processes:
+            process.resume()
 
 
 async def _cloud_over(links: Sequence[Link], injection: Injection, rng: random.Random) -> None:

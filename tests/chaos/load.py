@@ -6,7 +6,7 @@ import itertools
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tests.chaos.endpoints import Endpoint
@@ -32,7 +32,7 @@ class Mode(enum.StrEnum):
 
 
 class Load:
-    """Sends to the ingresses in turn. Every request and answer goes into `history` as it happens."""
+    """Sends to the ingresses in turn, or as `turns` says. Requests and answers go into `history` as they happen."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Load:
         history: History,
         rng: random.Random,
         steady_per_s: float = STEADY_PER_S,
+        turns: Iterator[int] | None = None,
     ) -> None:
         self.statuses: Counter[int] = Counter()
         self._endpoints = endpoints
@@ -50,7 +51,7 @@ class Load:
         self._steady_per_s = steady_per_s
         self._numbers = itertools.count()
         self._pools: list[list[Connection]] = [[] for _ in ingresses]
-        self._turns = itertools.cycle(range(len(ingresses)))
+        self._turns = turns or itertools.cycle(range(len(ingresses)))
         self._known: deque[tuple[Kind, tuple[str, ...]]] = deque(maxlen=_REMEMBERED)
 
     async def run(self, mode: Mode, injection: int, stop: asyncio.Event) -> None:

@@ -1,5 +1,6 @@
 """What a run came to, for people: a table in Markdown, and the history of whatever went wrong."""
 
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -12,6 +13,7 @@ from tests.chaos.verifier import Breach, Finding
 
 _STATUSES: Final = (200, 204, 503, NO_ANSWER)
 _SHOWN: Final = 20
+_FEW: Final = 100
 
 
 def passed(result: Result, planned: int) -> bool:
@@ -49,6 +51,20 @@ def _summary(result: Result) -> Iterator[str]:
     )
     ended = ", ".join(f"{name} {count} times" for name, count in sorted(result.exits.items()))
     yield f"Processes that ended by themselves and were started again: {ended or 'none'}."
+    for outcome in result.outcomes:
+        if outcome.injection.fault is Fault.RESTART:
+            delays_s = [at.delay_s for at in result.delays if outcome.since_s <= at.received_s < outcome.until_s]
+            yield f"{outcome.injection.target}, {outcome.until_s - outcome.since_s:.0f} s: {_lateness(delays_s)}"
+
+
+def _lateness(delays_s: Sequence[float]) -> str:
+    if len(delays_s) < _FEW:
+        return "hardly a trigger was seen."
+    percentiles = statistics.quantiles(delays_s, n=100)
+    return (
+        f"triggers followed their requests by {percentiles[49]:.2f} s (half of them), {percentiles[98]:.1f} s (99 %), "
+        f"{max(delays_s):.1f} s (all)."
+    )
 
 
 def _cells(

@@ -4,10 +4,10 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import msgspec
@@ -33,10 +33,22 @@ _SETTLE_LIMIT_S: Final = 300
 _PROBE_AGAIN_S: Final = 0.3
 
 
+class Delay(NamedTuple):
+    """When a request was received (Unix time), and how long after that a consumer had its trigger."""
+
+    received_s: float
+    delay_s: float
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What one injection came to. `recovery_s` is from its end to the proof; None if that never came."""
+    """What one injection came to, from `since_s` to `until_s` (Unix time).
+
+    `recovery_s` is from its end to the proof; None if that never came.
+    """
 
     injection: Injection
+    since_s: float
+    until_s: float
     statuses: Mapping[int, int]
     recovery_s: float | None
 
@@ -48,6 +60,7 @@ class Result(Struct, kw_only=True):
     outcomes: list[Outcome] = field(default_factory=list)
     history: History
     topics: Topics
+    delays: Sequence[Delay]
     findings: list[Finding]
     exits: Mapping[str, int]
     seconds: float
@@ -59,6 +72,7 @@ async def run(
     seed: int,
     say: Say,
     steady_per_s: float = STEADY_PER_S,
+    turns: Iterator[int] | None = None,
 ) -> Result:
     """Go through the injections, until one is not recovered from, and compare what was said with what is there."""
     since = time.monotonic()
@@ -69,7 +83,7 @@ async def run(
         # Last, because changes reach the services in order: once it triggers everywhere, all others are in effect.
         probed = await make_endpoint(author, Kind.PLAIN, "probe")
         history = History(kinds={one.id: one.kind for one in (*endpoints.values(), probed)})
-        load = Load(endpoints, cluster.addresses("ingress"), history, rng, steady_per_s)
+        load = Load(endpoints, cluster.addresses("ingress"), history, rng, steady_per_s, turns)
         async with _triggers_of(cluster.kafka.address, probed) as seen:
             course = _Course(cluster, author, load, history, probed, seen, say)
             await course.begin()
@@ -77,14 +91,15 @@ async def run(
                 outcome = await course.go_through(injection, rng)
                 if outcome.recovery_s is None:
                     break
-    with suppress(TimeoutError):  # what is missing then is found lost
-        await settle(cluster.kafka.address, within_s=_SETTLE_LIMIT_S)
+            with suppress(TimeoutError):  # what is missing then is found lost
+                await settle(cluster.kafka.address, within_s=_SETTLE_LIMIT_S)
     on_topics = await read_topics(cluster.kafka.address, cluster.state / "kafka" / "data")
     return Result(
         seed=seed,
         outcomes=course.outcomes,
         history=history,
         topics=on_topics,
+        delays=seen.delays,
         findings=verify(history, on_topics),
         exits=dict(cluster.exits),
         seconds=time.monotonic() - since,
@@ -101,7 +116,7 @@ class _Course:
         load: Load,
         history: History,
         probed: Endpoint,
-        seen: set[tuple[str, str]],
+        seen: "_Seen",
         say: Say,
     ) -> None:
         self.outcomes: list[Outcome] = []
@@ -126,7 +141,7 @@ class _Course:
         return is_live
 
     async def go_through(self, injection: Injection, rng: random.Random) -> Outcome:
-        before = Counter(self._load.statuses)
+        before, since_s = Counter(self._load.statuses), time.time()
         if injection.fault in LOSING:
             self._history.losses.append(injection.number)
         stop = asyncio.Event()
@@ -150,7 +165,13 @@ class _Course:
                 stop.set()
         statuses = Counter(self._load.statuses)
         statuses.subtract(before)
-        outcome = Outcome(injection=injection, statuses=dict(statuses), recovery_s=recovery_s)
+        outcome = Outcome(
+            injection=injection,
+            since_s=since_s,
+            until_s=time.time(),
+            statuses=dict(statuses),
+            recovery_s=recovery_s,
+        )
         self.outcomes.append(outcome)
         took = "never" if recovery_s is None else f"in {recovery_s:.1f} s"
         total = sum(self._load.statuses.values())
@@ -174,7 +195,7 @@ class _Course:
         """Return once every service is ready, and a request to each ingress has triggered what was defined last."""
         for ingress in range(len(self._cluster.of("ingress"))):
             sent: set[tuple[str, str]] = set()
-            while not sent & self._seen:
+            while not sent & self._seen.matches:
                 message = Message(integration=self._probed.id, groups=("probe",), injection=number)
                 self._history.messages.append(message)
                 attempt = await self._load.attempt(self._probed, message, ingress)
@@ -193,10 +214,20 @@ class _Ref(msgspec.Struct):
     id: str
 
 
+class _Seen:
+    """What a workflow engine has seen of the triggers so far, growing as they appear.
+
+    `matches` are the (event, Business Event) of those of the integration that is probed.
+    """
+
+    def __init__(self) -> None:
+        self.matches: set[tuple[str, str]] = set()
+        self.delays: list[Delay] = []
+
+
 @asynccontextmanager
-async def _triggers_of(bootstrap: str, endpoint: Endpoint) -> AsyncIterator[set[tuple[str, str]]]:
-    """The (event, Business Event) of each trigger of this integration, growing as they appear."""
-    seen: set[tuple[str, str]] = set()
+async def _triggers_of(bootstrap: str, endpoint: Endpoint) -> AsyncIterator[_Seen]:
+    seen = _Seen()
     async with consumer_of(bootstrap, topics.TRIGGERS) as consumer:
         following = asyncio.create_task(_follow(consumer, endpoint.id.encode(), seen))
         try:
@@ -206,8 +237,10 @@ async def _triggers_of(bootstrap: str, endpoint: Endpoint) -> AsyncIterator[set[
             await asyncio.gather(following, return_exceptions=True)
 
 
-async def _follow(consumer: AIOKafkaConsumer, integration: bytes, seen: set[tuple[str, str]]) -> None:
+async def _follow(consumer: AIOKafkaConsumer, integration: bytes, seen: _Seen) -> None:
     async for record in consumer:
+        received_s = record.timestamp / 1000  # the time of receipt is every record's time
+        seen.delays.append(Delay(received_s, time.time() - received_s))
         if integration in record.value:
             trigger = msgspec.json.decode(record.value, type=_Trigger)
-            seen.add((trigger.event.id, trigger.business_event.id))
+            seen.matches.add((trigger.event.id, trigger.business_event.id))

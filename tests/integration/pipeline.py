@@ -140,7 +140,7 @@ async def wait_until_consumed(bootstrap: str, topic: str, group: str, *, within_
 def service(name: str, folder: Path, environment: dict[str, str], instance_id: str = "") -> Process:
     """One of the services as a process of its own."""
     address = f"{LOOPBACK}:{free_port()}"
-    own = {"INLET_PORT": address.rpartition(":")[2], "INLET_INSTANCE_ID": instance_id}
+    own = {"INLET_PORT": address.rpartition(":")[2], "INLET_INSTANCE_ID": instance_id, "INLET_DRAIN_S": "0"}
 
     async def is_ready() -> bool:
         try:

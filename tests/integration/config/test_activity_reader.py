@@ -280,6 +280,7 @@ def config(folder: Path, kafka: str, database: str) -> Process:
                 "INLET_KAFKA": kafka,
                 "INLET_DATABASE": database,
                 "INLET_MASTER_KEY": MASTER_KEY,
+                "INLET_DRAIN_S": "0",
                 "INLET_PORT": address.rpartition(":")[2],
                 "INLET_ADMIN_EMAIL": EMAIL,
                 "INLET_ADMIN_PASSWORD": PASSWORD,

@@ -45,6 +45,7 @@ class Replica:
                     "INLET_KAFKA": kafka,
                     "INLET_DATABASE": database,
                     "INLET_MASTER_KEY": MASTER_KEY,
+                    "INLET_DRAIN_S": "0",
                     "INLET_PORT": str(port),
                     "INLET_ADMIN_EMAIL": EMAIL,
                     "INLET_ADMIN_PASSWORD": PASSWORD,

@@ -123,6 +123,7 @@ async def serving(
         "INLET_REDIS": redis,
         "INLET_MASTER_KEY": MASTER_KEY,
         "INLET_PORT": address.rpartition(":")[2],
+        "INLET_DRAIN_S": "0",
     }
     program = Program(
         name="ingress",

@@ -443,3 +443,19 @@ async def test_what_is_unusual_and_clear_is_read_to_its_end(server: Server, clea
         writer.write(clear + BEHIND)
         assert [await answer(reader) for _ in range(2)] == [(200, b"2"), (200, b"0")]
     assert [(method, body) for method, _, body in server.seen] == [("POST", b"{}"), ("DELETE", b"")]
+
+
+async def test_who_has_begun_a_head_when_the_server_stops_is_told_to_come_again(server: Server) -> None:
+    async with server.sender() as (reader, writer), server.sender() as (idle, _):
+        writer.write(POST)
+
+        async def has_come() -> bool:
+            return any(connection._kept for connection in server.state.connections)  # type: ignore[union-attr]
+
+        await eventually(has_come)
+        for connection in list(server.state.connections):
+            connection.shutdown()
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: " in answer.lower()
+        assert await idle.read() == b""
