@@ -8,7 +8,7 @@ If the reading itself fails, the process ends: a view that silently stopped woul
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol, get_args
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 # What happened to each key since the last call, in the order of the log; None is a tombstone.
 Changes = Mapping[str, Definition | Undecodable | None]
 Apply = Callable[[Changes], Awaitable[None]]
+
+KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Definition))
+"""The kinds of definitions that this version knows, as their keys begin."""
 
 _CONTACT_INTERVAL_MS = 500
 _CONNECT_RETRY_S = 1.0
@@ -54,6 +57,8 @@ def fold(records: Iterable[Record]) -> dict[str, Definition | Undecodable | None
 class DefinitionsView:
     """Reads the topic and hands what changed to `apply`, one call after the other.
 
+    Definitions of a kind that this version does not know are for services of a later one, and passed over.
+
     The first call brings everything that exists, without tombstones; `ready` is true once it has returned. An
     `apply` that needs a consistent snapshot builds a new one and swaps it whole.
     """
@@ -63,6 +68,7 @@ class DefinitionsView:
         # Everything before this offset has been applied.
         self.offset = 0
         self._moved = asyncio.Event()
+        self._strange: set[str] = set()
         self._bootstrap = bootstrap
         self._apply = apply
 
@@ -94,7 +100,7 @@ class DefinitionsView:
             while True:
                 batches = await consumer.getmany(timeout_ms=_CONTACT_INTERVAL_MS)
                 self._note_contact(consumer)
-                changes = fold(record for batch in batches.values() for record in batch)
+                changes = self._known(fold(record for batch in batches.values() for record in batch))
                 if changes:
                     await self._apply(changes)
                     log.info("definitions changed: %d", len(changes))
@@ -128,13 +134,21 @@ class DefinitionsView:
         state: dict[str, Definition | Undecodable | None] = {}
         while not await _reached(consumer, ends):
             batches = await consumer.getmany(timeout_ms=_CONTACT_INTERVAL_MS)
-            state.update(fold(record for batch in batches.values() for record in batch))
+            state.update(self._known(fold(record for batch in batches.values() for record in batch)))
         live = {key: definition for key, definition in state.items() if definition is not None}
         await self._apply(live)
         await self._note_offset(consumer)
         self._note_contact(consumer)
         self.ready = True
         log.info("definitions loaded: %d", len(live))
+
+    def _known(self, changes: Changes) -> Changes:
+        """Without what is of an unknown kind. Each such kind is logged once."""
+        kinds = {key: key.partition("/")[0] for key in changes}
+        for kind in set(kinds.values()) - KINDS - self._strange:
+            self._strange.add(kind)
+            log.warning("definitions of the kind %r are of a later version, and are passed over", kind)
+        return {key: definition for key, definition in changes.items() if kinds[key] in KINDS}
 
     async def _note_offset(self, consumer: AIOKafkaConsumer) -> None:
         for partition in consumer.assignment():  # the topic has one

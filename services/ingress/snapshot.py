@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -38,6 +38,9 @@ class View(NamedTuple):
     captures: Mapping[str, Capture]
     keyring: Keyring
 
+
+# Whose absence lets in nobody who should not be: what this version cannot read of them is as good as deleted.
+_LESS: Final = ("capture", "signing-key", "api-key")
 
 EMPTY = View({}, {}, {}, Keyring({}, {}))
 
@@ -90,6 +93,8 @@ class Compiler:
                     _put(signing, name, _verifying_key(definition))
                 case "api-key":
                     _put(api, name, _known(definition))
+            if kind in _LESS and isinstance(definition, Undecodable):
+                log.error("%s is beyond this version and counts as not there: %s", key, definition.reason)
         return View(published, drafts, captures, Keyring(signing, api))
 
     def _route(

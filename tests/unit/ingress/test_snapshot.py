@@ -1,5 +1,6 @@
 """Routes, compiled from definitions."""
 
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 
 import pytest
@@ -8,6 +9,7 @@ from libs.messages import (
     ApiKey,
     Auth,
     BusinessEvent,
+    Capture,
     Deduplication,
     DraftIntegration,
     Integration,
@@ -171,3 +173,20 @@ async def test_a_network_of_mapped_addresses_that_was_stored_before_is_the_one_o
     key = ApiKey(id="k", workspace="w", permissions=(), allowed_ips=("::ffff:10.0.0.0/120",))
     view = COMPILER.updated(EMPTY, {"api-key/k": key})
     assert view.keyring.api["k"].networks == (IPv4Network("10.0.0.0/24"),)
+
+
+@pytest.mark.parametrize("kind", ["capture", "signing-key", "api-key"])
+async def test_a_key_or_capture_that_cannot_be_read_lets_nobody_in_and_is_said_in_a_line(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = COMPILER.updated(
+        EMPTY,
+        {
+            "capture/x": Capture(id="x", generation=1, expires_at=datetime.now(UTC)),
+            "api-key/x": ApiKey(id="x", workspace="w", permissions=("INCOMING_WEBHOOK_EXECUTE",)),
+        },
+    )
+    after = COMPILER.updated(before, {f"{kind}/x": Undecodable(reason="a later version")})
+    views = {"capture": after.captures, "signing-key": after.keyring.signing, "api-key": after.keyring.api}
+    assert "x" not in views[kind]
+    assert caplog.messages == [f"{kind}/x is beyond this version and counts as not there: a later version"]
