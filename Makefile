@@ -23,7 +23,7 @@ test: $(VENV)/dev ## Run every test, a quarter of an hour on two cores; ARGS goe
 	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 chaos: $(VENV)/dev ## Break everything under load and compare what was said with what is there; SEED, COUNT=200, REPORT; STORAGE=1: memory and disks; ROLLING=1: restarts
-	@$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(COUNT:%=--count %) $(REPORT:%=--report %) $(STORAGE:%=--storage) $(ROLLING:%=--rolling) $(UNNAMED:%=--unnamed)
+	@$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(COUNT:%=--count %) $(REPORT:%=--report %) $(STORAGE:%=--storage) $(ROLLING:%=--rolling) $(UNNAMED:%=--unnamed) $(PREVIOUS:%=--previous %)
 
 soak: $(VENV)/dev ## Send at a steady rate and watch what every process holds; DURATION=1800 seconds, SEED, REPORT
 	@$(BIN)/python -m tests.chaos.soak $(SEED:%=--seed %) $(DURATION:%=--duration %) $(REPORT:%=--report %)

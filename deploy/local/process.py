@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct, field
 
 _BOUND: Final = Path(__file__).with_name("bound.py")
-_REPOSITORY: Final = Path(__file__).parents[2]
+REPOSITORY: Final = Path(__file__).parents[2]
 _POLL_S: Final = 0.05
 
 
@@ -21,7 +21,7 @@ class ProcessFailedError(Exception):
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """What to run. It answers on `address` once `is_ready` says so; `log` gets its output."""
+    """What to run, in `folder`. It answers on `address` once `is_ready` says so; `log` gets its output."""
 
     name: str
     command: tuple[str, ...]
@@ -29,6 +29,7 @@ class Program(Struct, frozen=True, kw_only=True):
     log: Path
     is_ready: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = REPOSITORY
 
 
 class Process:
@@ -115,7 +116,7 @@ class Process:
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the launcher's own commands
                 [*bound, *self.program.command],
-                cwd=_REPOSITORY,
+                cwd=self.program.folder,
                 env={**os.environ, **self.program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvloop
 
+from deploy.local.process import REPOSITORY
 from tests.chaos.balancing import balanced
 from tests.chaos.cluster import running_cluster
 from tests.chaos.injections import Fault, Injection, plan, rolling_plan, storage_plan
@@ -30,6 +31,9 @@ def main() -> int:
     parser.add_argument("--storage", action="store_true", help="memory and disks of Redis and Kafka instead")
     parser.add_argument("--rolling", action="store_true", help="restart every process, one after the other, instead")
     parser.add_argument("--unnamed", action="store_true", help="with --rolling: without INLET_INSTANCE_ID")
+    parser.add_argument(
+        "--previous", type=Path, default=REPOSITORY, help="with --rolling: from the release in this folder"
+    )
     parser.add_argument("--only", default="", help="only injections whose description has this text")
     chosen = parser.parse_args()
     state = Path(tempfile.mkdtemp(prefix="inlet-chaos-"))
@@ -72,7 +76,7 @@ async def _run(injections: list[Injection], chosen: argparse.Namespace, state: P
 async def _roll(injections: list[Injection], chosen: argparse.Namespace, state: Path) -> Result:
     settings = {"INLET_DRAIN_S": "5"} | ({"INLET_INSTANCE_ID": ""} if chosen.unnamed else {})
     async with (
-        running_cluster(state, chosen.seed, say, settings) as cluster,
+        running_cluster(state, chosen.seed, say, settings, chosen.previous) as cluster,
         balanced(cluster.addresses("ingress")) as turns,
     ):
         return await run(cluster, injections, chosen.seed, say, turns=turns)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from deploy.local.demo import Admin
 from deploy.local.kafka import kafka_process
 from deploy.local.ports import LOOPBACK, free_ports
-from deploy.local.process import Process, ProcessFailedError, Program
+from deploy.local.process import REPOSITORY, Process, ProcessFailedError, Program
 from deploy.local.redis import redis_process
 from deploy.local.rest import is_ready
 from deploy.local.settings import remembered_secrets
@@ -77,7 +78,7 @@ class Cluster:
         self._down.discard(process.name)
 
     async def restart(self, process: Process) -> None:
-        """Do as an orchestrator does: SIGTERM, and another start once it has ended; ready on return.
+        """Do as an orchestrator does: SIGTERM, and this release's start once it has ended; ready on return.
 
         Raises:
             ProcessFailedError: it had to be killed, or was not ready in time.
@@ -86,6 +87,7 @@ class Cluster:
         await process.stop(grace_s=_STOP_LIMIT_S)  # which is the time that Kubernetes gives
         if (code := await process.wait()) != 0:
             raise ProcessFailedError(f"{process.name} was told to stop and ended with {code}")
+        process.program = replace(process.program, folder=REPOSITORY)
         await self.revive(process)
 
     def note_exit(self, process: Process, code: int) -> None:
@@ -121,9 +123,11 @@ def _runs(process: Process) -> bool:
 
 @asynccontextmanager
 async def running_cluster(
-    state: Path, seed: int, say: Say, settings: Mapping[str, str] | None = None
+    state: Path, seed: int, say: Say, settings: Mapping[str, str] | None = None, tree: Path = REPOSITORY
 ) -> AsyncIterator[Cluster]:
-    """The cluster once it is ready; at the end nothing of it is left. `settings` are of every service.
+    """The cluster once it is ready; at the end nothing of it is left.
+
+    `settings` are of every service, and `tree` is the release that is run until a process is restarted.
 
     Raises:
         ProcessFailedError: something was not ready in time.
@@ -144,6 +148,8 @@ async def running_cluster(
         redis = redis_process(state, redis_port, fsync="always")
         http = dict(zip(names, ports[len(names) :], strict=True))
         replicas = [_replica(name, state, http, to_kafka[name], to_redis.get(name), settings or {}) for name in names]
+        for replica in replicas:
+            replica.process.program = replace(replica.process.program, folder=tree)
         cluster = Cluster(state, kafka, redis, replicas, say)
         try:
             await asyncio.gather(kafka.start(), redis.start())

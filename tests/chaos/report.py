@@ -11,15 +11,28 @@ from tests.chaos.load import Mode
 from tests.chaos.run import Outcome, Result
 from tests.chaos.verifier import Breach, Finding
 
-_STATUSES: Final = (200, 204, 503, NO_ANSWER)
+_TAKEN: Final = (200, 204)
+_PUT_OFF: Final = 503
+_PUT_OFF_LIMIT: Final = 0.001
+_STATUSES: Final = (*_TAKEN, _PUT_OFF, NO_ANSWER)
 _SHOWN: Final = 20
 _FEW: Final = 100
 
 
 def passed(result: Result, planned: int) -> bool:
-    """Whether every injection was gone through, was recovered from, and cost nothing that was promised."""
+    """Whether every injection was gone through, was recovered from, and cost nothing that was promised.
+
+    Unlike a fault, a restart must not fail requests either.
+    """
     recovered = sum(outcome.recovery_s is not None for outcome in result.outcomes)
-    return recovered == planned and not failures(result)
+    return recovered == planned and not failures(result) and _is_served(result)
+
+
+def _is_served(result: Result) -> bool:
+    """Whether restarts cost senders nothing: no request failed, and of a thousand less than one was put off."""
+    restarts = [Counter(one.statuses) for one in result.outcomes if one.injection.fault is Fault.RESTART]
+    statuses = +sum(restarts, Counter[int]())  # without what is 0
+    return statuses.keys() <= {*_TAKEN, _PUT_OFF} and statuses[_PUT_OFF] <= statuses.total() * _PUT_OFF_LIMIT
 
 
 def failures(result: Result) -> list[Finding]:
