@@ -29,10 +29,10 @@ def passed(result: Result, planned: int) -> bool:
 
 
 def _is_served(result: Result) -> bool:
-    """Whether restarts cost senders nothing: no request failed, and of a thousand less than one was put off."""
+    """Whether restarts cost senders nothing: no request failed, and less than one in a thousand was put off."""
     restarts = [Counter(one.statuses) for one in result.outcomes if one.injection.fault is Fault.RESTART]
     statuses = +sum(restarts, Counter[int]())  # without what is 0
-    return statuses.keys() <= {*_TAKEN, _PUT_OFF} and statuses[_PUT_OFF] <= statuses.total() * _PUT_OFF_LIMIT
+    return statuses.keys() <= {*_TAKEN, _PUT_OFF} and statuses[_PUT_OFF] < max(1, statuses.total() * _PUT_OFF_LIMIT)
 
 
 def failures(result: Result) -> list[Finding]:
