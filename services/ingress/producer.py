@@ -1,15 +1,19 @@
 """A topic in Kafka: the records of one tick of the event loop share batches.
 
-A partition has at most one batch in flight and what arrives meanwhile forms the next, so batches grow with the load
-by themselves. Records without a place go anywhere: one batch at a time, each on another partition.
+The batches for one broker are a round, and there is one request on its way to a broker at a time (aiokafka sees to
+that). So what arrives before a round is confirmed waits for the next one, outside of batches that are closed already:
+with nothing on its way a record goes at once, and batches grow with the load by themselves. Records without a place
+go anywhere: all of a round to one partition, in each round to another.
 """
 
 import asyncio
+import itertools
 import logging
 from collections import defaultdict
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec import Struct
 
@@ -20,8 +24,8 @@ from services.ingress.patience import Patience
 
 log = logging.getLogger(__name__)
 
-# After this time without an answer, freely placed records no longer wait for their batch in flight.
-_PATIENCE_S: Final = 0.05
+# After this time a round holds nobody back any more but the partitions that are not confirmed.
+_ROUND_S: Final = 0.05
 
 
 def partition_of(place: str, partitions: int) -> int:
@@ -42,6 +46,13 @@ class _Waiting(Struct, eq=False):
 _Queue = dict[_Waiting, None]
 
 
+class _Sent(NamedTuple):
+    """A batch on its way: to which broker, and until when the broker's other partitions wait for it."""
+
+    broker: int | None
+    over_s: float
+
+
 class BatchProducer:
     """The `RecordLog` in Kafka."""
 
@@ -53,8 +64,7 @@ class BatchProducer:
         self._placed: defaultdict[int, _Queue] = defaultdict(dict)
         self._free: _Queue = {}
         self._free_partition = 0
-        self._free_not_before = 0.0
-        self._in_flight: set[tuple[AIOKafkaProducer, int]] = set()
+        self._in_flight: dict[tuple[AIOKafkaProducer, int], _Sent] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._flush_is_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -68,13 +78,10 @@ class BatchProducer:
         queue = self._free
         if record.place is not None:
             queue = self._placed[partition_of(record.place, self._connection.partitions)]
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(record, size, queue, loop.create_future())
+        waiting = _Waiting(record, size, queue, asyncio.get_running_loop().create_future())
         queue[waiting] = None
         self._pending_bytes += size
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            loop.call_soon(self._flush)
+        self._flush_soon()
         self._patience.begin(waiting)
         try:
             return await waiting.position
@@ -90,43 +97,43 @@ class BatchProducer:
         self._note(confirming=False)
 
     def _flush(self) -> None:
+        """Send to every broker that confirms nothing now."""
         self._flush_is_due = False
         producer = self._connection.producer
         if producer is None:
             return
-        for partition, queue in self._placed.items():
-            if queue and (producer, partition) not in self._in_flight:
-                self._send(producer, partition, queue)
-        loop = asyncio.get_running_loop()
-        if self._free and loop.time() >= self._free_not_before:
-            self._send_free(producer, loop.time())
-        elif self._free and self._timer is None:
-            self._timer = loop.call_at(self._free_not_before, self._expire)
+        now = asyncio.get_running_loop().time()
+        waited_for = [one for (by, _), one in self._in_flight.items() if by is producer and one.over_s > now]
+        busy = {one.broker for one in waited_for}
+        for partition, broker in self._leaders(producer):
+            queues = [queue for queue in (self._placed[partition], self._free) if queue]
+            if queues and broker not in busy and (producer, partition) not in self._in_flight:
+                if self._free:
+                    self._free_partition = partition + 1
+                self._in_flight[producer, partition] = _Sent(broker, now + _ROUND_S)
+                self._send(producer, partition, queues)
+        if waited_for and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_at(min(one.over_s for one in waited_for), self._expire)
 
     def _expire(self) -> None:
         self._timer = None
         self._flush()
 
-    def _send_free(self, producer: AIOKafkaProducer, now: float) -> None:
-        """Send the freely placed records to the next partition without a batch in flight; what is left to others."""
-        for _ in range(self._connection.partitions):
-            self._free_partition = (self._free_partition + 1) % self._connection.partitions
-            if (producer, self._free_partition) not in self._in_flight:
-                self._send(producer, self._free_partition, self._free)
-                self._free_not_before = now + _PATIENCE_S
-            if not self._free:
-                return
+    def _leaders(self, producer: AIOKafkaProducer) -> list[tuple[int, int | None]]:
+        """The partitions with their brokers, beginning with the one whose turn it is for records without a place."""
+        count, cluster = self._connection.partitions, producer.client.cluster
+        order = ((self._free_partition + index) % count for index in range(count))
+        return [(one, cluster.leader_for_partition(TopicPartition(self._connection.topic, one))) for one in order]
 
-    def _send(self, producer: AIOKafkaProducer, partition: int, queue: _Queue) -> None:
+    def _send(self, producer: AIOKafkaProducer, partition: int, queues: Iterable[_Queue]) -> None:
         batch = producer.create_batch()
-        taken = _fill(batch, queue)
-        self._in_flight.add((producer, partition))
+        taken = _fill(batch, queues)
         delivery = asyncio.create_task(self._deliver(producer, partition, batch, taken))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
 
     async def _deliver(
-        self, producer: AIOKafkaProducer, partition: int, batch: BatchBuilder, taken: list[_Waiting]
+        self, producer: AIOKafkaProducer, partition: int, batch: BatchBuilder, taken: Sequence[_Waiting]
     ) -> None:
         # An idempotent producer repeats until Kafka confirms; -1 is its "stored once, but I do not know where".
         offset = -1
@@ -141,9 +148,13 @@ class BatchProducer:
             self._pending_bytes -= waiting.size
             _settle(waiting, Position(partition, offset + index) if offset >= 0 else None)
         self._note(confirming=offset >= 0)
-        self._in_flight.remove((producer, partition))
-        self._free_not_before = 0.0
-        self._flush()
+        del self._in_flight[producer, partition]
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _note(self, *, confirming: bool) -> None:
         if confirming is not self._confirming:
@@ -152,16 +163,16 @@ class BatchProducer:
             log.warning(said, self._connection.topic)
 
 
-def _fill(batch: BatchBuilder, queue: _Queue) -> list[_Waiting]:
-    """Move records from a queue to a batch until it is full."""
+def _fill(batch: BatchBuilder, queues: Iterable[_Queue]) -> list[_Waiting]:
+    """Move records to a batch until it is full, from one queue after the other."""
     taken = []
-    for waiting in queue:
+    for waiting in itertools.chain.from_iterable(queues):
         key, value, headers, _ = waiting.record
         if batch.append(timestamp=None, key=key.encode(), value=value, headers=headers) is None:
             break
         taken.append(waiting)
     for waiting in taken:
-        del queue[waiting]
+        del waiting.queue[waiting]
     return taken
 
 
