@@ -23,15 +23,15 @@ what lies in between would then take over from it, when a normalizer that was re
 import asyncio
 import enum
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple, Protocol
 
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from libs.messages import Position
+from libs.redis import KeptScript, Script
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,9 @@ class Answer(enum.IntEnum):
     GRANTED_ELSEWHERE = 3
 
 
+_ANSWERS: Final = tuple(Answer)
+
+
 class Replayed(NamedTuple):
     """A replay of the record that was at `origin`, which is its place in the claims."""
 
@@ -73,11 +76,11 @@ class ClaimsUnavailableError(Exception):
 class Claims(Protocol):
     """The store as the services see it. Every call raises `ClaimsUnavailableError` when it cannot answer."""
 
-    async def touch(self, key: str) -> Answer:
+    def touch(self, key: str) -> Awaitable[Answer]:
         """Ask whether this hash was seen; a MISS claims nothing."""
         ...
 
-    async def claim(self, key: str, position: Position) -> Answer:
+    def claim(self, key: str, position: Position) -> Awaitable[Answer]:
         """Claim a hash for the durable record at `position`."""
         ...
 
@@ -181,18 +184,18 @@ class RedisClaims:
 
     def __init__(self, redis: Redis, window: timedelta = WINDOW) -> None:
         self._redis = redis
-        self._failing: set[AsyncScript] = set()
+        self._failing: set[Script] = set()
         self._window_ms = window // timedelta(milliseconds=1)
-        self._touches = _Coalescer(self, redis.register_script(_TOUCH))
-        self._claims = _Coalescer(self, redis.register_script(_CLAIM))
-        self._resolve = redis.register_script(_RESOLVE)
-        self._restore = redis.register_script(_RESTORE)
+        self._touches = _Coalescer(self, KeptScript(redis, _TOUCH))
+        self._claims = _Coalescer(self, KeptScript(redis, _CLAIM))
+        self._resolve: Script = redis.register_script(_RESOLVE)
+        self._restore: Script = redis.register_script(_RESTORE)
 
-    async def touch(self, key: str) -> Answer:
-        return Answer(await self._touches.call(key))
+    def touch(self, key: str) -> Awaitable[Answer]:
+        return self._touches.call(key)
 
-    async def claim(self, key: str, position: Position) -> Answer:
-        return Answer(await self._claims.call(key, str(position)))
+    def claim(self, key: str, position: Position) -> Awaitable[Answer]:
+        return self._claims.call(key, str(position))
 
     async def resolve(self, records: Sequence[tuple[str, Position | Replayed]]) -> list[bool]:
         answers: list[bool] = []
@@ -225,11 +228,11 @@ class RedisClaims:
         except FAILURES as error:
             raise ClaimsUnavailableError(str(error)) from error
 
-    async def run(self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[str]) -> list[int]:
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str]) -> list[int]:
         """Run one of the scripts over hashes; its answers, one for each, in order."""
         names = [name_of(key) for key in keys]
         try:
-            answers: list[int] = await script(keys=names, args=[self._window_ms, *arguments])
+            answers = await script(keys=names, args=[self._window_ms, *arguments])
         except FAILURES as error:
             if not self._failing:
                 log.warning("Redis fails: %s", error)
@@ -245,14 +248,14 @@ class RedisClaims:
 class _Coalescer:
     """Collects single calls of one script into one call at a time."""
 
-    def __init__(self, claims: RedisClaims, script: AsyncScript) -> None:
+    def __init__(self, claims: RedisClaims, script: Script) -> None:
         self._claims = claims
         self._script = script
-        self._waiting: list[tuple[str, tuple[str, ...], asyncio.Future[int]]] = []
+        self._waiting: list[tuple[str, tuple[str, ...], asyncio.Future[Answer]]] = []
         self._running: asyncio.Task[None] | None = None
 
-    def call(self, key: str, *arguments: str) -> asyncio.Future[int]:
-        future = asyncio.get_running_loop().create_future()
+    def call(self, key: str, *arguments: str) -> asyncio.Future[Answer]:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, arguments, future))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._drain())
@@ -273,4 +276,4 @@ class _Coalescer:
             else:
                 for (_, _, future), answer in zip(batch, answers, strict=True):
                     if not future.done():
-                        future.set_result(answer)
+                        future.set_result(_ANSWERS[answer])

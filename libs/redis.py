@@ -1,8 +1,15 @@
 """The client of Redis that the services use."""
 
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from hiredis import pack_command
 from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.exceptions import TimeoutError as NoAnswerError
 
 from libs.settings import SettingsError
 
@@ -29,6 +36,55 @@ def redis_client(url: str, timeout_s: float) -> Redis:
     except ValueError as error:
         raise SettingsError("INLET_REDIS is not a URL like redis://host:6379/0") from error
     return client
+
+
+class Script(Protocol):
+    """A Lua script that answers with a number for each key."""
+
+    async def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> list[int]:
+        """Run it. Raises what the client raises when Redis does not answer."""
+        ...
+
+
+class KeptScript:
+    """A `Script` with a connection of its own, for one call at a time.
+
+    Calls of redis-py's client, of which there may be many at once, cost three times as much.
+    """
+
+    def __init__(self, redis: Redis, source: str) -> None:
+        self._pool = redis.connection_pool
+        self._source = source
+        self._sha: str = redis.register_script(source).sha
+        self._timeout_s: float = self._pool.connection_kwargs["socket_timeout"]
+        self._connection: Connection | None = None
+
+    async def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> list[int]:
+        """See `Script`. After a failure, or a call that was cancelled, the next one connects anew."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection = await self._connected()
+                try:
+                    return await _answer(connection, "EVALSHA", self._sha, len(keys), *keys, *args)
+                except NoScriptError:
+                    return await _answer(connection, "EVAL", self._source, len(keys), *keys, *args)
+        except TimeoutError as error:
+            raise NoAnswerError(f"no answer within {self._timeout_s:g} s") from error
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+            self._connection.socket_timeout = None  # there is a limit for the whole call
+        elif self._connection.is_connected and await self._connection.can_read():
+            await self._connection.disconnect(nowait=True)  # nothing is to be read but its end
+        return self._connection
+
+
+async def _answer(connection: Connection, *command: str | int) -> list[int]:
+    packed: bytes = pack_command(command)  # type: ignore[arg-type]  # declared as a tuple of one
+    await connection.send_packed_command(packed, check_health=False)
+    answer: list[int] = await connection.read_response()
+    return answer
 
 
 class _NoticesResets(Connection):
