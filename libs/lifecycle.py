@@ -80,10 +80,9 @@ def taking_leave(service: Service) -> AsgiApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if not service.lifecycle.leaving or scope["type"] != "http":
             await service.app(scope, receive, send)
-        elif scope["path"] == "/readyz":
-            await NOT_READY(scope, receive, _last(send))
         else:
-            await service.app(scope, receive, _last(send))
+            app = NOT_READY if scope["path"] == "/readyz" else service.app
+            await app({**scope, "extensions": {}}, receive, _last(send))  # by which an answer could go another way
 
     return app
 

@@ -8,6 +8,7 @@ from typing import Final, cast
 from libs.health import Receive
 from services.ingress import answers
 from services.ingress.answers import HttpAnswer
+from services.ingress.exchange import Exchange
 from services.ingress.patience import Patience
 from services.ingress.settings import Settings
 
@@ -44,11 +45,12 @@ class Body:
     What it has taken of the room it gives back by `let_go`.
     """
 
-    def __init__(self, receive: Receive, intake: Intake) -> None:
+    def __init__(self, receive: Receive, intake: Intake, exchange: Exchange | None = None) -> None:
         self.finished = False
         self.received = b""
         self._receive = receive
         self._intake = intake
+        self._exchange = exchange
         self._taken = 0
         self._is_given_up = False
 
@@ -71,6 +73,17 @@ class Body:
         self.let_go()
         self._is_given_up = True
         patience.lose(reader)
+
+    def whole(self, limit_bytes: int) -> bytes | HttpAnswer | None:
+        """All of it, or the answer that refuses it, if the server has it already; else None."""
+        raw = self._exchange.take_body() if self._exchange is not None else None
+        if raw is None:
+            return None
+        self.finished = True
+        if len(raw) > limit_bytes:
+            return answers.TOO_LARGE
+        self.received = raw
+        return raw if self.take(len(raw)) else answers.UNAVAILABLE
 
     async def read(self, limits: Settings, patience: Patience[Reader]) -> bytes | HttpAnswer | None:
         """Read it; else the answer that refuses it, or None if the sender has gone.

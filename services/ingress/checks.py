@@ -1,8 +1,9 @@
 """The checks that a request passes before it is published, as pure functions."""
 
 import re
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Collection, Iterable, Mapping, Sized
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from libs import bodies
@@ -28,9 +29,9 @@ def integration_id(raw_path: bytes) -> str | None:
     return match[1].decode() if match else None
 
 
-def size_of(raw: Iterable[tuple[bytes, bytes]]) -> int:
+def size_of(raw: Collection[tuple[bytes, bytes]]) -> int:
     """The bytes of the lines of the headers, each with its colon, space, and line end."""
-    return sum(len(name) + len(value) + 4 for name, value in raw)
+    return sum(map(len, chain.from_iterable(raw))) + 4 * len(raw)
 
 
 def cost_of(raw: Sized, size: int) -> int:
@@ -45,12 +46,20 @@ def has_body(raw: Iterable[tuple[bytes, bytes]]) -> bool:
 
 def fold_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers as parameters: lower-case names, Latin-1 values, repeated ones joined, credentials left out."""
-    headers: dict[str, list[str]] = {}
+    headers: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}
     for raw_name, raw_value in raw:
         name = _parameter_name(raw_name)
-        if name is not None:
-            headers.setdefault(name, []).append(raw_value.decode("latin-1"))
-    return {name: ", ".join(values) for name, values in headers.items()}
+        if name is None:
+            continue
+        value = raw_value.decode("latin-1")
+        if name in headers:
+            repeated.setdefault(name, [headers[name]]).append(value)
+        else:
+            headers[name] = value
+    for name, values in repeated.items():
+        headers[name] = ", ".join(values)
+    return headers
 
 
 @lru_cache(maxsize=4096)

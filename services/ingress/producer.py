@@ -11,10 +11,12 @@ import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
 from msgspec import Struct
 
 from libs.messages import Position
@@ -46,8 +48,17 @@ class _Waiting(Struct, eq=False):
 _Queue = dict[_Waiting, None]
 
 
+class _Batch(NamedTuple):
+    """Records that have been taken out of their queues for one partition."""
+
+    producer: AIOKafkaProducer
+    partition: int
+    builder: BatchBuilder
+    taken: Sequence[_Waiting]
+
+
 class _Sent(NamedTuple):
-    """A batch on its way: to which broker, and until when the broker's other partitions wait for it."""
+    """Where a batch is on its way to, and until when the broker's other partitions wait for it."""
 
     broker: int | None
     over_s: float
@@ -64,15 +75,16 @@ class BatchProducer:
         self._placed: defaultdict[int, _Queue] = defaultdict(dict)
         self._free: _Queue = {}
         self._free_partition = 0
+        self._brokers: set[int | None] = set()
         self._in_flight: dict[tuple[AIOKafkaProducer, int], _Sent] = {}
-        self._deliveries: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
         self._flush_is_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._confirming = True
 
     async def append(self, record: Record) -> Position | None:
         """See `RecordLog`. A record that Kafka had not been given at the time-out is certainly not stored."""
-        size = len(record.value) + sum(len(value) for _, value in record.headers)
+        size = len(record.value) + sum([len(value) for _, value in record.headers])
         if self._connection.producer is None or self._pending_bytes + size > self._pending_limit_bytes:
             return None
         queue = self._free
@@ -105,15 +117,23 @@ class BatchProducer:
         now = asyncio.get_running_loop().time()
         waited_for = [one for (by, _), one in self._in_flight.items() if by is producer and one.over_s > now]
         busy = {one.broker for one in waited_for}
+        if waited_for and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_at(min(one.over_s for one in waited_for), self._expire)
+        if busy and busy >= self._brokers:
+            return
+        started: list[_Batch] = []
         for partition, broker in self._leaders(producer):
             queues = [queue for queue in (self._placed[partition], self._free) if queue]
             if queues and broker not in busy and (producer, partition) not in self._in_flight:
                 if self._free:
                     self._free_partition = partition + 1
                 self._in_flight[producer, partition] = _Sent(broker, now + _ROUND_S)
-                self._send(producer, partition, queues)
-        if waited_for and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(min(one.over_s for one in waited_for), self._expire)
+                batch = producer.create_batch()
+                started.append(_Batch(producer, partition, batch, _fill(batch, queues)))
+        if started:
+            sending = asyncio.create_task(self._send(started))
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
 
     def _expire(self) -> None:
         self._timer = None
@@ -123,32 +143,34 @@ class BatchProducer:
         """The partitions with their brokers, beginning with the one whose turn it is for records without a place."""
         count, cluster = self._connection.partitions, producer.client.cluster
         order = ((self._free_partition + index) % count for index in range(count))
-        return [(one, cluster.leader_for_partition(TopicPartition(self._connection.topic, one))) for one in order]
+        led = [(one, cluster.leader_for_partition(TopicPartition(self._connection.topic, one))) for one in order]
+        self._brokers = {broker for _, broker in led}
+        return led
 
-    def _send(self, producer: AIOKafkaProducer, partition: int, queues: Iterable[_Queue]) -> None:
-        batch = producer.create_batch()
-        taken = _fill(batch, queues)
-        delivery = asyncio.create_task(self._deliver(producer, partition, batch, taken))
-        self._deliveries.add(delivery)
-        delivery.add_done_callback(self._deliveries.discard)
+    async def _send(self, batches: Sequence[_Batch]) -> None:
+        for one in batches:
+            try:
+                delivery = await one.producer.send_batch(one.builder, self._connection.topic, partition=one.partition)
+            except Exception as error:  # noqa: BLE001 whatever it is, these records are not confirmed
+                self._settle_all(one, error)
+            else:
+                delivery.add_done_callback(partial(self._delivered, one))
 
-    async def _deliver(
-        self, producer: AIOKafkaProducer, partition: int, batch: BatchBuilder, taken: Sequence[_Waiting]
-    ) -> None:
+    def _delivered(self, batch: _Batch, delivery: asyncio.Future[RecordMetadata]) -> None:
+        error = asyncio.CancelledError() if delivery.cancelled() else delivery.exception()
         # An idempotent producer repeats until Kafka confirms; -1 is its "stored once, but I do not know where".
-        offset = -1
-        try:
-            delivered = await producer.send_batch(batch, self._connection.topic, partition=partition)
-            offset = (await delivered).offset
-        except Exception as error:  # noqa: BLE001 whatever it is, these records are not confirmed
+        self._settle_all(batch, error, -1 if error else delivery.result().offset)
+
+    def _settle_all(self, batch: _Batch, error: BaseException | None, offset: int = -1) -> None:
+        if error is not None:
             # Their sequence numbers are used up, so Kafka would refuse every later batch of this producer.
             log.warning("a batch failed (%s): replacing the producer", type(error).__name__)
-            self._connection.replace(producer)
-        for index, waiting in enumerate(taken):
+            self._connection.replace(batch.producer)
+        for index, waiting in enumerate(batch.taken):
             self._pending_bytes -= waiting.size
-            _settle(waiting, Position(partition, offset + index) if offset >= 0 else None)
+            _settle(waiting, Position(batch.partition, offset + index) if offset >= 0 else None)
         self._note(confirming=offset >= 0)
-        del self._in_flight[producer, partition]
+        del self._in_flight[batch.producer, batch.partition]
         self._flush_soon()
 
     def _flush_soon(self) -> None:

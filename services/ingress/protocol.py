@@ -6,12 +6,13 @@ import sys
 from typing import Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from libs import telemetry
 from services.ingress import answers, checks
 from services.ingress.answers import HttpAnswer
 from services.ingress.crowd import Crowd
+from services.ingress.exchange import EXTENSION, wire_of
 
 # From the start of a connection or from the first piece of a head that comes in pieces.
 _HEAD_TIMEOUT_S: Final = 10.0
@@ -46,6 +47,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *, crowd: Crowd, **given: Any) -> None:  # noqa: ANN401  uvicorn's own
         super().__init__(**given)
         self._crowd = crowd
+        self._extensions = {EXTENSION: self}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -115,6 +117,33 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._say_farewell()
         else:
             self._crowd.waiting[self] = None
+
+    def take_body(self) -> bytes | None:
+        """See `services.ingress.exchange.Exchange`."""
+        running = self._running
+        if running is None or running.more_body or running.disconnected:
+            return None
+        body = bytes(running.body)
+        running.body = bytearray()
+        running.message_event.clear()
+        return body
+
+    def answer(self, answer: HttpAnswer) -> bool:
+        """See `services.ingress.exchange.Exchange`. As uvicorn's two sends do, in one."""
+        running = self._running
+        if running is None or self.flow.write_paused or running.scope["method"] != "POST":
+            return False
+        if not running.disconnected:
+            running.response_started = running.response_complete = True
+            self.transport.write(wire_of(answer, closes=not running.keep_alive))
+            if not running.keep_alive:
+                self.transport.close()
+            running.on_response()
+        return True
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # its values are dicts elsewhere
 
     def on_headers_complete(self) -> None:
         self._progress()
@@ -216,8 +245,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _say_farewell(self) -> None:
         if self._farewell is not None:
             answer, self._farewell = self._farewell, None
-            headers = [b"%s: %s\r\n" % header for header in (*answer.headers, (b"connection", b"close"))]
-            self.transport.write(b"".join([STATUS_LINE[answer.status], *headers, b"\r\n", answer.body]))
+            self.transport.write(wire_of(answer, closes=True))
             telemetry.REQUESTS.labels(str(answer.status)).inc()
         self.transport.close()
 

@@ -16,6 +16,7 @@ from services.ingress.acceptance import Acceptance
 from services.ingress.answers import HttpAnswer
 from services.ingress.authentication import Denial, Request
 from services.ingress.body import Body, Intake, Reader
+from services.ingress.exchange import exchange_of
 from services.ingress.integrations import Route
 from services.ingress.patience import Patience
 from services.ingress.samples import Samples
@@ -47,7 +48,8 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        body = Body(receive, self._intake)
+        exchange = exchange_of(scope)
+        body = Body(receive, self._intake, exchange)
         try:
             answer = await self._answer(scope, body)
         finally:
@@ -56,7 +58,9 @@ class Endpoint:
             return
         self._counters[answer.status].inc()
         telemetry.REQUEST_SECONDS.observe(time.perf_counter() - started)
-        await _send(answer, body, send, early=not body.finished and checks.has_body(scope["headers"]))
+        early = not body.finished and checks.has_body(scope["headers"])
+        if early or exchange is None or not exchange.answer(answer):
+            await _send(answer, body, send, early=early)
 
     async def _answer(self, scope: Scope, body: Body) -> HttpAnswer | None:
         """Find the integration; None if the sender has gone."""
@@ -104,7 +108,9 @@ class Endpoint:
         headers = self._check_head(route, scope, body)
         if not isinstance(headers, dict):
             return headers
-        raw = await body.read(self._settings, self._patience)
+        raw = body.whole(self._settings.body_limit_bytes)
+        if raw is None:
+            raw = await body.read(self._settings, self._patience)
         if not isinstance(raw, bytes):
             return raw
         if route.authenticator is not None:

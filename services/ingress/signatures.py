@@ -29,6 +29,6 @@ class SignatureAuthenticator:
         if len(signatures) != 1:
             return NO_SIGNATURE
         # Each of them, so that the time says nothing about which one it was.
-        expected = [b"sha256=%b" % hmac.new(it, request.raw, "sha256").hexdigest().encode() for it in self._app_secrets]
+        expected = [b"sha256=%b" % hmac.digest(it, request.raw, "sha256").hex().encode() for it in self._app_secrets]
         matches = [hmac.compare_digest(one, signatures[0]) for one in expected]
         return None if any(matches) else WRONG_SIGNATURE

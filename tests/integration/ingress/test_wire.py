@@ -163,6 +163,17 @@ async def test_a_refusal_without_a_body_leaves_the_connection_open(ingress: Ingr
         assert (await wire.reply()).status == 200
 
 
+@pytest.mark.parametrize("lines", [["Content-Length: 0"], []])
+async def test_a_request_without_a_body_is_400_at_once_and_leaves_the_connection_open(
+    ingress: Ingress, lines: list[str]
+) -> None:
+    integration_id = await ingress.publish()
+    async with wire_to(ingress.port) as wire:
+        for _ in range(2):
+            wire.head(integration_id, *lines)
+            assert (await wire.reply()).status == 400
+
+
 async def test_zeros_before_the_length_do_not_count(ingress: Ingress) -> None:
     integration_id = await ingress.publish()
     async with wire_to(ingress.port) as wire:
