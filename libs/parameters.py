@@ -6,9 +6,11 @@ Empty objects and arrays are leaves. Within one document no two leaves share a p
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _INDEX_DIGITS = 19  # more than any array has, few enough that reading them costs nothing
+
+_SCALARS = (str, int, float)
 
 _SEGMENT = re.compile(r"(?:[^.\\]|\\[.\\])*")
 
@@ -58,17 +60,25 @@ def flatten(headers: Mapping[str, str], body: Mapping[str, object]) -> dict[str,
     Iterative, so the depth of the body costs memory and never the stack.
     """
     flat: dict[str, object] = {}
-    stack: list[tuple[str, object]] = [("headers", headers), ("body", body)]
-    while stack:
-        path, value = stack.pop()
-        if isinstance(value, dict) and value:
-            prefix = path + "."
-            stack.extend((prefix + escaped(key), value[key]) for key in reversed(value))
-        elif isinstance(value, list) and value:
-            prefix = path + "."
-            stack.extend((f"{prefix}{index}", value[index]) for index in range(len(value) - 1, -1, -1))
-        else:
-            flat[path] = value
+    for name, document in (("body", body), ("headers", headers)):
+        if not document:
+            flat[name] = document
+            continue
+        stack: list[tuple[str, Iterator[tuple[str, object]]]] = [(name + ".", iter(document.items()))]
+        while stack:
+            prefix, children = stack[-1]
+            for key, value in children:
+                path = prefix + (escape(key) if "." in key or "\\" in key else key)
+                if not value or isinstance(value, _SCALARS):
+                    flat[path] = value
+                elif isinstance(value, dict):
+                    stack.append((path + ".", iter(value.items())))
+                    break
+                elif isinstance(value, list):
+                    stack.append((path + ".", zip(map(str, range(len(value))), value, strict=True)))
+                    break
+            else:
+                stack.pop()
     return flat
 
 

@@ -38,12 +38,12 @@ class Breaker:
 def failures(records: Sequence[Record], outcomes: Sequence[Outcome]) -> list[bool]:
     """Which records became dead letters, of those that say anything about the service.
 
-    A replay does not: it has failed before, and whoever replays too early must not stop the service.
+    A replay that fails does not: it has failed before, and whoever replays too early must not stop the service.
     """
     return [
         isinstance(outcome, DeadLetter)
         for record, outcome in zip(records, outcomes, strict=False)  # all, or the first of them
-        if outcome not in BLAMELESS and origin_of(record.headers) is None
+        if not isinstance(outcome, DeadLetter) or (outcome not in BLAMELESS and origin_of(record.headers) is None)
     ]
 
 

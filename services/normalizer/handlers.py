@@ -1,5 +1,6 @@
 """The normalizer's step: requests in, events, duplicates and dead letters out."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from libs import telemetry
@@ -52,8 +53,8 @@ def _resolved(decision: Sequence[CleanEvent] | DeadLetter, is_first: Iterator[bo
 
 def count(outcomes: Sequence[Outcome]) -> None:
     """Count what became of committed requests."""
-    for outcome in outcomes:
-        telemetry.EVENTS.labels(_name(outcome)).inc()
+    for name, number in Counter(map(_name, outcomes)).items():
+        telemetry.EVENTS.labels(name).inc(number)
 
 
 def _name(outcome: Outcome) -> str:
