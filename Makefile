@@ -42,10 +42,8 @@ fix: $(VENV)/dev ## Apply what the linter and the formatter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/dev ## Measure
-	@$(BIN)/python -m bench.matching
-	@$(BIN)/python -m bench.revocation
-	@$(BIN)/python -m bench.timing
+bench: $(VENV)/dev ## Measure everything beside its floors, and write it down; QUICK=1 in two minutes, PART=ingress and others
+	@$(BIN)/python -m bench $(QUICK:%=--quick) $(PART:%=--part %)
 
 clean: ## Forget the state of `make run`, and the tools' caches
 	@$(PYTHON) -B -m deploy.local.state $${INLET_STATE_DIR:-.local}
