@@ -17,6 +17,8 @@ from services.config.texts import check_text
 
 NAME_LIMIT: Final = 200
 ICON_LIMIT: Final = 200
+# Beside the new one: a new one can be published with a mistake in it, and be corrected before the sender uses it.
+_KEPT_APP_SECRETS: Final = 2
 
 # In a description too: what a description does not say, a client that is made from it cannot know.
 _Secret = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -39,8 +41,8 @@ class MetaAuth(
 ):
     """Signed as the webhooks of Meta are. Secrets are write-only, and stay as they are when they are left out.
 
-    With `keep_previous_app_secret` what was signed with the secret that `app_secret` replaces is accepted too, until
-    it is sent as false. Both take effect when the draft is published.
+    With `keep_previous_app_secret` what is signed with a secret that is in force now is accepted too, until it is sent
+    as false. Both take effect when the draft is published.
     """
 
     app_secret: _Secret | UnsetType = UNSET
@@ -96,7 +98,7 @@ def new_draft(given: NewIntegration, integration_id: str, sealer: Sealer) -> Dra
     draft = Draft(
         name=check_text(given.name, "name", NAME_LIMIT, faults),
         icon=_icon(given.icon, faults),
-        auth=_Authentication(integration_id, sealer, None).read(given.auth, faults),
+        auth=_Authentication(integration_id, sealer, None, None).read(given.auth, faults),
         deduplication=_deduplication(given.deduplication, faults),
         rate_limit=_rate_limit(given.rate_limit),
     )
@@ -105,8 +107,10 @@ def new_draft(given: NewIntegration, integration_id: str, sealer: Sealer) -> Dra
     return draft
 
 
-def changed_draft(draft: Draft, changes: IntegrationChanges, integration_id: str, sealer: Sealer) -> Draft:
-    """The draft with the given fields changed.
+def changed_draft(
+    draft: Draft, changes: IntegrationChanges, integration_id: str, sealer: Sealer, live: Draft | None = None
+) -> Draft:
+    """The draft with the given fields changed. `live` is what is published.
 
     Raises:
         InvalidError: names every fault at once.
@@ -119,7 +123,7 @@ def changed_draft(draft: Draft, changes: IntegrationChanges, integration_id: str
         changes.deduplication,
         changes.rate_limit,
     )
-    authentication = _Authentication(integration_id, sealer, draft.auth)
+    authentication = _Authentication(integration_id, sealer, draft.auth, live.auth if live else None)
     changed = Draft(
         name=draft.name if name is UNSET else check_text(name, "name", NAME_LIMIT, faults),
         icon=draft.icon if icon is UNSET else _icon(icon, faults),
@@ -137,11 +141,12 @@ def _icon(given: str | None, faults: list[Fault]) -> str | None:
 
 
 class _Authentication(Struct, frozen=True):
-    """Reads who may send to one integration, on top of what its draft had."""
+    """Reads who may send to one integration, on top of what its draft had and of what is live."""
 
     integration_id: str
     sealer: Sealer
     before: messages.Auth | None
+    live: messages.Auth | None
 
     def read(self, given: Auth, faults: list[Fault]) -> messages.Auth:
         match given:
@@ -153,18 +158,14 @@ class _Authentication(Struct, frozen=True):
                 return self._meta(given, faults)
 
     def _meta(self, given: MetaAuth, faults: list[Fault]) -> messages.MetaAuth:
+        known = [one for one in (self.before, self.live) if isinstance(one, messages.MetaAuth)]
         before = self.before if isinstance(self.before, messages.MetaAuth) else None
-        app_secrets = before.app_secrets if before else ()
-        if given.app_secret is not UNSET and not self._is_current(given.app_secret, app_secrets):
-            sealed = self.sealer.seal(given.app_secret.encode(), messages.app_secret_place(self.integration_id))
-            app_secrets = (sealed, *app_secrets[:1]) if given.keep_previous_app_secret is True else (sealed,)
-        elif given.keep_previous_app_secret is False:
-            app_secrets = app_secrets[:1]
+        app_secrets = self._app_secrets(given, before, known)
         if not app_secrets:
             faults.append(Fault("auth.appSecret", "is required"))
         if given.verify_token is not UNSET:
             place = messages.verify_token_place(self.integration_id)
-            verify_token = self.sealer.seal(given.verify_token.encode(), place)
+            verify_token = self._sealed(given.verify_token, place, [one.verify_token for one in known])
         elif before:
             verify_token = before.verify_token
         else:
@@ -173,14 +174,29 @@ class _Authentication(Struct, frozen=True):
         split = before.split_batches if before and given.split_batches is UNSET else given.split_batches is True
         return messages.MetaAuth(app_secrets=app_secrets, verify_token=verify_token, split_batches=split)
 
-    def _is_current(self, secret: str, sealed: Sequence[str]) -> bool:
-        """Whether it is the first of these: a change that is sent again is no rotation of its own."""
-        with suppress(SealedError):
-            return (
-                bool(sealed)
-                and self.sealer.open(sealed[0], messages.app_secret_place(self.integration_id)) == secret.encode()
-            )
-        return False
+    def _app_secrets(
+        self, given: MetaAuth, before: messages.MetaAuth | None, known: Sequence[messages.MetaAuth]
+    ) -> tuple[str, ...]:
+        """The one that is to be used, and behind it those that are accepted too: of what is live, if anything is."""
+        drafted = before.app_secrets if before else ()
+        accepted = known[-1].app_secrets if known else ()
+        if given.app_secret is UNSET:
+            current = drafted[:1]
+        else:
+            place = messages.app_secret_place(self.integration_id)
+            current = (self._sealed(given.app_secret, place, [*drafted, *accepted]),)
+        if given.keep_previous_app_secret is True:
+            return (*current, *[one for one in accepted if one not in current][:_KEPT_APP_SECRETS])
+        is_changed = given.keep_previous_app_secret is False or current != drafted[:1]
+        return current if is_changed else drafted
+
+    def _sealed(self, secret: str, place: str, known: Sequence[str]) -> str:
+        """The secret sealed, or as it is known already: what is sent again is no change of its own."""
+        for sealed in known:
+            with suppress(SealedError):
+                if self.sealer.open(sealed, place) == secret.encode():
+                    return sealed
+        return self.sealer.seal(secret.encode(), place)
 
 
 def _rate_limit(given: RateLimit | None) -> messages.RateLimit | None:

@@ -104,7 +104,7 @@ class Integrations:
         async with self._workspaces.changing(by) as scope:
             before = await existing_integration(scope, integration_id)
             check_overwrite(before, expected, by)
-            draft = changed_draft(before.draft, changes, integration_id, self._sealer)
+            draft = changed_draft(before.draft, changes, integration_id, self._sealer, before.published)
             if draft.auth != before.draft.auth:
                 await _check_references(scope, draft)
             return await _store(scope, by, "changed", before, save(before, draft))

@@ -60,6 +60,16 @@ async def test_a_change_to_what_it_is_already_leaves_no_trace(plane: ControlPlan
     assert await plane.call("PATCH", path, {}) == before
 
 
+async def test_the_secrets_that_are_in_force_are_no_change_when_they_are_sent_again(plane: ControlPlane) -> None:
+    secrets = {"kind": "meta", "appSecret": "old", "verifyToken": "v"}
+    path = f"/api/v1/integrations/{await plane.create_integration(auth=secrets)}"
+    await plane.call("POST", f"{path}/publish")
+    rotation = {"auth": {**secrets, "appSecret": "new", "keepPreviousAppSecret": True}}
+    assert (await plane.call("PATCH", path, rotation))["auth"]["previousAppSecretAccepted"]
+    back = await plane.call("PATCH", path, {"auth": {**secrets, "keepPreviousAppSecret": True}})
+    assert (back["auth"]["previousAppSecretAccepted"], back["hasUnpublishedChanges"]) == (False, False)
+
+
 async def test_a_deleted_integration_is_gone(plane: ControlPlane) -> None:
     path = f"/api/v1/integrations/{await plane.create_integration()}"
     await plane.call("DELETE", path, status=204)

@@ -186,3 +186,42 @@ def test_during_a_rotation_the_previous_app_secret_is_accepted_too_and_afterward
 def test_a_new_app_secret_replaces_the_old_one_at_once_unless_told_otherwise() -> None:
     draft = new_draft(NewIntegration(name="x", auth=MetaAuth(app_secret="one", verify_token="v")), "i1", SEALER)
     assert opened(change(draft, MetaAuth(app_secret="two")).auth) == ([b"two"], b"v")
+
+
+def published(app_secret: str) -> Draft:
+    given_ = NewIntegration(name="x", auth=MetaAuth(app_secret=app_secret, verify_token="v"))
+    return new_draft(given_, "i1", SEALER)
+
+
+def rotate(draft: Draft, live: Draft, app_secret: str) -> Draft:
+    auth = MetaAuth(app_secret=app_secret, keep_previous_app_secret=True)
+    return changed_draft(draft, IntegrationChanges(auth=auth), "i1", SEALER, live)
+
+
+def test_correcting_a_mistyped_new_app_secret_keeps_the_one_that_is_in_force() -> None:
+    live = published("old")
+    mistyped = rotate(live, live, "tpyo")
+    assert opened(rotate(mistyped, live, "new").auth) == ([b"new", b"old"], b"v")
+
+
+def test_correcting_it_after_it_was_published_keeps_all_that_is_in_force() -> None:
+    live = published("old")
+    mistyped = rotate(live, live, "tpyo")
+    assert opened(rotate(mistyped, mistyped, "new").auth) == ([b"new", b"tpyo", b"old"], b"v")
+
+
+def test_going_back_to_the_app_secret_that_is_in_force_is_no_change() -> None:
+    live = published("old")
+    assert rotate(rotate(live, live, "new"), live, "old") == live
+
+
+def test_keeping_the_previous_app_secret_can_be_asked_for_after_the_new_one_was_given() -> None:
+    live = published("old")
+    changed = change(live, MetaAuth(app_secret="new"))
+    asked = IntegrationChanges(auth=MetaAuth(keep_previous_app_secret=True))
+    assert opened(changed_draft(changed, asked, "i1", SEALER, live).auth) == ([b"new", b"old"], b"v")
+
+
+def test_secrets_that_are_sent_again_are_no_change() -> None:
+    live = published("old")
+    assert change(live, MetaAuth(app_secret="old", verify_token="v")) == live
