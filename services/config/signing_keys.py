@@ -4,7 +4,7 @@ A rotation costs no token, because no step depends on how fast another service i
 
 1. The new key is stored and announced. The old one goes on signing.
 2. Once its record has left the outbox for a minute's time, it signs. Ingresses that read the definitions know it
-   by then; one that does not read them has no Kafka either, and accepts nothing.
+   by then; one that does not read them has no Kafka either, and accepts nothing. Of several, only the newest does.
 3. The old key verifies until the last token that it signed has expired, and is then deleted.
 """
 
@@ -90,15 +90,17 @@ class SigningKeys:
             keys = await scope.signing_keys.all()
             if keys and scope.now - keys[-1].created_at >= self._rotation:
                 await scope.store("created", None, await self._made(scope.now, signs_from=None))
-            for key in keys:
-                if key.signs_from is None and _is_known(key, scope.now) and not await scope.is_waiting(key):
+            for key in reversed(keys):
+                if _is_next(key) and _is_known(key, scope.now) and not await scope.is_waiting(key):
                     await self._take_over(scope, key, keys)
-                elif key.verifies_until is not None and key.verifies_until <= scope.now:
+                    break
+            for key in keys:
+                if key.verifies_until is not None and key.verifies_until <= scope.now:
                     await scope.store("deleted", key, None)
 
     def _is_due(self, keys: list[SigningKey], now: datetime) -> bool:
         return any(
-            (key.signs_from is None and _is_known(key, now))
+            (_is_next(key) and _is_known(key, now))
             or (key.verifies_until is not None and key.verifies_until <= now)
             or (key is keys[-1] and now - key.created_at >= self._rotation)
             for key in keys
@@ -117,7 +119,7 @@ class SigningKeys:
         if following is None:
             await scope.store("created", None, await self._made(scope.now, signs_from=scope.now))
         else:
-            await scope.store("took over", following, replace(following, signs_from=scope.now))
+            await self._take_over(scope, following, left)
 
     async def _made(self, now: datetime, *, signs_from: datetime | None) -> SigningKey:
         private = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=_BITS)
@@ -141,6 +143,11 @@ def signing(keys: list[SigningKey], now: datetime) -> SigningKey | None:
     """Of these keys, the oldest first, the one that signs now."""
     able = [key for key in keys if key.signs_from is not None and key.signs_from <= now and key.verifies_until is None]
     return able[-1] if able else None
+
+
+def _is_next(key: SigningKey) -> bool:
+    """Whether it is still to sign; one that a newer one has overtaken never does."""
+    return key.signs_from is None and key.verifies_until is None
 
 
 def _is_known(key: SigningKey, now: datetime) -> bool:

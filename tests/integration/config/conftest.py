@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import database_on
-from tests.integration.config.control_plane import DATABASE_URL, SQLITE_FILE, ControlPlane, serving, settings
+from tests.integration.config.control_plane import DATABASE_URL, SQLITE_FILE, Clock, ControlPlane, serving, settings
 
 
 class Begun(NamedTuple):
@@ -74,3 +74,15 @@ async def plane(tmp_path: Path, begun: Begun) -> AsyncIterator[ControlPlane]:
     """A control plane of this test's own, without Kafka."""
     async with serving(settings(tmp_path), token=begun.token) as running:
         yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest_asyncio.fixture
+async def timed(tmp_path: Path, clock: Clock) -> AsyncIterator[ControlPlane]:
+    """As `plane`, with a time that its test moves."""
+    async with serving(settings(tmp_path), clock) as plane:
+        yield plane

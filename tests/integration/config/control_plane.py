@@ -5,7 +5,7 @@ import base64
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,6 +38,19 @@ def settings(folder: Path, kafka: str | None = None) -> Settings:
         admin_email=EMAIL,
         admin_password=PASSWORD,
     )
+
+
+class Clock:
+    """The time of a control plane, moved by its test."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC).replace(microsecond=0)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **time: float) -> None:
+        self.now += timedelta(**time)
 
 
 class ControlPlane:

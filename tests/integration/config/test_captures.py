@@ -2,36 +2,22 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from libs import topics
 from libs.messages import Capture, RefusedSample, Sample
 from tests.eventually import eventually
-from tests.integration.config.control_plane import ControlPlane, serving, settings
+from tests.integration.config.control_plane import Clock, ControlPlane, serving, settings
 from tests.integration.config.topic import definitions_topic
 
 RAW = b'{"complaint": {"id": 12345678901234567890, "tags": [], "open": true, "a.b": null}}'
 AT = "2026-01-31T09:15:30.123456Z"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest_asyncio.fixture

@@ -1,66 +1,15 @@
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import jwt
 import pytest
-import pytest_asyncio
-from sqlalchemy import text
 
-from libs.sealing import Sealer
-from services.config.signing_keys import SigningKeys
-from services.config.store.database import Database
-from services.config.store.scope import Workspaces
-from tests.integration.config.control_plane import EMAIL, MASTER_KEY, ControlPlane, serving, settings
-
-LOGIN = "/uauth/v2/auth/login/profile"
-REFRESH = "/uauth/v2/auth/refresh/profile"
-KEYS = "/api/v1/api-keys"
-SIGNING_KEYS = "/api/v1/signing-keys"
-
-
-class Clock:
-    """The time of a control plane, moved by its test."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC).replace(microsecond=0)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, **time: float) -> None:
-        self.now += timedelta(**time)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest_asyncio.fixture
-async def timed(tmp_path: Path, clock: Clock) -> AsyncIterator[ControlPlane]:
-    async with serving(settings(tmp_path), clock) as plane:
-        yield plane
-
-
-async def make_key(plane: ControlPlane, **fields: object) -> dict[str, Any]:
-    made: dict[str, Any] = await plane.call("POST", KEYS, {"name": "Shop", **fields}, status=201)
-    return made
-
-
-async def log_in(plane: ControlPlane, secret: str, *, status: int = 200) -> str:
-    answer = await plane.call("POST", LOGIN, {"apiKey": secret}, status=status)
-    return str(answer.get("token", ""))
-
-
-async def refresh(plane: ControlPlane, token: str, *, status: int = 200) -> str:
-    response = await plane.client.get(REFRESH, headers={"authorization": f"Bearer {token}"})
-    assert response.status_code == status, response.text
-    return str(response.json().get("token", ""))
+from tests.integration.config.control_plane import Clock, ControlPlane
+from tests.integration.config.senders import KEYS, LOGIN, REFRESH, kid_of, log_in, make_key, refresh
 
 
 async def until_refused(send: Callable[[], Awaitable[httpx.Response]]) -> tuple[int, httpx.Response]:
@@ -70,10 +19,6 @@ async def until_refused(send: Callable[[], Awaitable[httpx.Response]]) -> tuple[
         if response.status_code != 200:
             return count, response
     raise AssertionError("it is never refused")
-
-
-def kid_of(token: str) -> str:
-    return str(jwt.get_unverified_header(token)["kid"])
 
 
 async def test_a_token_is_signed_with_rs512_by_a_published_key_and_lives_an_hour(
@@ -224,67 +169,5 @@ async def test_guessing_keys_from_one_address_is_answered_429(timed: ControlPlan
     assert statuses[-1] == 429
 
 
-async def test_a_rotation_costs_no_token(timed: ControlPlane, clock: Clock, tmp_path: Path) -> None:
-    key = await make_key(timed)
-    before = await log_in(timed, key["secret"])
-    following = await timed.call("POST", SIGNING_KEYS, status=201)
-    assert following["state"] == "next"
-    assert kid_of(await log_in(timed, key["secret"])) == kid_of(before)
-    jwks = (await timed.call("GET", "/.well-known/jwks.json"))["keys"]
-    assert {jwk["kid"] for jwk in jwks} == {kid_of(before), following["id"]}
-
-    # A minute later it would sign, if it were known: nothing has been relayed, for there is no Kafka.
-    clock.forward(minutes=1)
-    await tended(tmp_path, clock)
-    assert kid_of(await log_in(timed, key["secret"])) == kid_of(before)
-    await relayed(tmp_path)
-    await tended(tmp_path, clock)
-    after = await log_in(timed, key["secret"])
-    assert kid_of(after) == following["id"]
-    await refresh(timed, before)
-
-    clock.forward(minutes=61)
-    await tended(tmp_path, clock)
-    assert [one["id"] for one in (await timed.call("GET", SIGNING_KEYS))["items"]] == [following["id"]]
-
-
-async def test_a_key_that_is_old_enough_gets_its_successor(timed: ControlPlane, clock: Clock, tmp_path: Path) -> None:
-    await make_key(timed)
-    clock.forward(days=29)
-    await tended(tmp_path, clock)
-    await timed.log_in(EMAIL)
-    assert len((await timed.call("GET", SIGNING_KEYS))["items"]) == 1
-    clock.forward(days=1)
-    await tended(tmp_path, clock)
-    await timed.log_in(EMAIL)
-    assert [one["state"] for one in (await timed.call("GET", SIGNING_KEYS))["items"]] == ["signing", "next"]
-
-
-async def test_a_signing_key_that_is_ended_takes_its_tokens_with_it(timed: ControlPlane) -> None:
-    key = await make_key(timed)
-    token = await log_in(timed, key["secret"])
-    await timed.call("DELETE", f"{SIGNING_KEYS}/{kid_of(token)}", status=204)
-    await refresh(timed, token, status=401)
-    assert kid_of(await log_in(timed, key["secret"])) != kid_of(token)
-
-
 def stored(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.glob("inlet.db*"))
-
-
-async def tended(folder: Path, clock: Clock) -> None:
-    """Take the steps of the rotation that are due now."""
-    database = Database(settings(folder).database)
-    workspaces = Workspaces(database, clock)
-    keys = SigningKeys(workspaces, Sealer(MASTER_KEY), tokens_live=timedelta(minutes=60), rotation=timedelta(days=30))
-    for workspace_id in await workspaces.ids():
-        await keys.tend(workspace_id)
-    await database.close()
-
-
-async def relayed(folder: Path) -> None:
-    """What a relay would do to the outbox."""
-    database = Database(settings(folder).database)
-    async with database.writing() as connection:
-        await connection.execute(text("DELETE FROM outbox"))
-    await database.close()
