@@ -5,7 +5,7 @@ one filter came out for one event, `compile_matcher` makes one `Matcher` of many
 """
 
 from libs.filters.explain import Explanation, Outcome, Reason, explain
-from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Some, to_source
+from libs.filters.language import All, AnyOf, Condition, Filter, Group, NoneOf, Some, to_source
 from libs.filters.matcher import Matcher, compile_matcher
 from libs.filters.occasion import TooCostlyError
 from libs.filters.parsing import Fault, FilterError, parse
@@ -18,6 +18,7 @@ __all__ = [
     "Fault",
     "Filter",
     "FilterError",
+    "Group",
     "Matcher",
     "NoneOf",
     "Outcome",

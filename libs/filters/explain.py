@@ -8,7 +8,7 @@ import msgspec
 
 from libs.filters.conditions import IS_OF_TYPE, compile_condition
 from libs.filters.evaluation import compile_filter, path_reader
-from libs.filters.language import ELEMENT, All, AnyOf, Condition, Filter, NoneOf, Path, Some
+from libs.filters.language import ELEMENT, All, AnyOf, Condition, Filter, Group, NoneOf, Path, Some
 from libs.filters.lookup import find_all
 from libs.filters.occasion import Occasion
 from libs.parameters import ABSENT
@@ -16,11 +16,11 @@ from libs.parameters import ABSENT
 ACTUAL_LIMIT: Final = 20
 """How many values an outcome shows where there can be several."""
 
-Reason = Literal["absent", "other type", "different value", "no single element satisfies all"]
+Reason = Literal["absent", "other type", "different value", "no single element satisfies all", "empty group"]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How one condition, or one `some`, came out.
+    """How one condition, one `some`, or one group without parts, which holds always or never, came out.
 
     `path` is where it stands in the filter's source: ``where.all[1].any[0]``. `actual` is the value at its parameter,
     unset if there is none; behind a ``*`` or inside a `some` the list of the values that there are, at most
@@ -28,14 +28,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    condition: Condition | Some
+    condition: Condition | Some | Group
     matched: bool
     actual: object = msgspec.UNSET
     reason: Reason | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the filter holds, and how each of its conditions came out, in the order of the source.
+    """Whether the filter holds, and how each of its conditions and empty groups came out, in the order of the source.
 
     Inside a `some` every condition answers for itself, for any element; that one element satisfies all of them is
     what the outcome of the `some` says.
@@ -68,6 +68,10 @@ class _Explainer:
     def walk(self, where: Filter, path: str, scopes: Sequence[object], *, several: bool) -> Iterator[Outcome]:
         """Outcomes of a filter's parts; the scopes are the event itself, or the elements of a `some`."""
         match where:
+            case All(parts=()) | NoneOf(parts=()):
+                yield Outcome(path=path, condition=where, matched=True)
+            case AnyOf(parts=()):
+                yield Outcome(path=path, condition=where, matched=False, reason="empty group")
             case All(parts=parts):
                 yield from self._parts(parts, f"{path}.all", scopes, several=several)
             case AnyOf(parts=parts):

@@ -117,7 +117,8 @@ class Some(msgspec.Struct, frozen=True, kw_only=True):
     where: "Filter"
 
 
-Filter = All | AnyOf | NoneOf | Some | Condition
+Group = All | AnyOf | NoneOf
+Filter = Group | Some | Condition
 
 
 def to_source(where: Filter) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from libs.filters import Outcome
+from libs.filters import Group, Outcome, to_source
 from services.config.console.excerpts import beginning, whole_json
 from services.config.evaluations import BusinessEventEvaluation
 from services.config.explanations import EventExplanation
@@ -19,6 +19,8 @@ _INSIDE: Final = ".where"
 
 class Line(Struct, frozen=True, kw_only=True):
     """A condition with its outcome, or the head of a group, which has none. `depth` is the number of groups around it.
+
+    What an empty group has below its head is its own outcome.
 
     `helps` is whether the outcome is what the groups around it ask for: those of which none may hold ask for ✗.
     """
@@ -75,4 +77,7 @@ def lines_of(outcomes: Sequence[Outcome]) -> Iterator[Line]:
                 yield Line(depth=number + start.count(_INSIDE), group=group[1])
         is_wanted = sum(group[1] == "none" for group in groups) % 2 == 0
         depth = len(groups) + outcome.path.count(_INSIDE)
+        if isinstance(outcome.condition, Group):
+            yield Line(depth=depth, group=next(iter(to_source(outcome.condition))))
+            depth += 1
         yield Line(depth=depth, outcome=outcome, helps=outcome.matched is is_wanted)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from libs.filters.language import OPERATORS, Condition, Shape, Some
+from libs.filters.language import OPERATORS, Condition, Group, Shape, Some
 from libs.parameters import join
 
 _TYPES: Final = {
@@ -144,8 +144,10 @@ def field_name(path: str) -> str:
     return known if index is None or known == path else f"{known} {int(index[1]) + 1}"
 
 
-def condition_text(condition: Condition | Some) -> str:
-    """A condition in words."""
+def condition_text(condition: Condition | Some | Group) -> str:
+    """A condition in words, or a group that has none."""
+    if isinstance(condition, Group):
+        return "no conditions"
     if isinstance(condition, Some):
         return f"one and the same element of {join(condition.path)} satisfies what follows"
     operator = f"{condition.type}.{condition.operator}"

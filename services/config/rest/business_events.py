@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
-from libs.filters import Outcome, Reason, to_source
+from libs.filters import Group, Outcome, Reason, to_source
 from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent, Trial
 from services.config.definitions import BusinessEvent, Time
 from services.config.identity import Permission
@@ -45,7 +45,7 @@ class BusinessEventsAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ConditionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One condition as it is written, or one `some`, and how it came out.
+    """One condition as it is written, one `some`, or one `group` without parts, and how it came out.
 
     `actual` is left out where the parameter is absent; behind a `*` and inside a `some` it is the list of values.
     """
@@ -57,6 +57,7 @@ class ConditionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     value: object = UNSET
     ignore_case: bool | UnsetType = UNSET
     some: str | UnsetType = UNSET
+    group: Literal["all", "any", "none"] | UnsetType = UNSET
     actual: object = UNSET
     matched: bool
     reason: Reason | None
@@ -140,6 +141,8 @@ async def test(data: JSONBody[Trial], identity: By, business_events: Rules) -> T
 def condition_answer(outcome: Outcome) -> ConditionAnswer:
     """The condition as its author wrote it, without what is inside a `some`."""
     source = {name: value for name, value in to_source(outcome.condition).items() if name != "where"}
+    if isinstance(outcome.condition, Group):
+        source = {"group": next(iter(source))}
     result = {"path": outcome.path, "actual": outcome.actual, "matched": outcome.matched, "reason": outcome.reason}
     return msgspec.convert({**source, **result}, ConditionAnswer)
 

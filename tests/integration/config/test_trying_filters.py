@@ -43,6 +43,15 @@ async def test_every_condition_says_what_it_found_and_why_it_does_not_hold(plane
     assert answer["conditions"][4]["some"] == "body.items"
 
 
+async def test_a_group_without_conditions_says_that_it_never_holds(plane: ControlPlane) -> None:
+    where = {"all": [condition("body.a", value="x"), {"any": []}]}
+    answer = await plane.call("POST", PATH, {"where": where, "sample": {"body": {"a": "x"}}})
+    assert answer["matched"] is False
+    assert answer["conditions"][1:] == [
+        {"path": "where.all[1]", "group": "any", "matched": False, "reason": "empty group"}
+    ]
+
+
 async def test_a_credential_is_no_parameter_of_a_sample(plane: ControlPlane) -> None:
     where = condition("headers.accept", "EXISTS", "any")
     sample = {"body": {}, "headers": {"Authorization": "secret", "Accept": "x"}}

@@ -56,5 +56,17 @@ def test_a_some_answers_for_itself_and_its_conditions_for_any_element() -> None:
         ("where.where.all[0]", True, ["a.jpg", "b.pdf"], None),
         ("where.where.all[1]", True, [5, 50, None], None),
     ]
-    assert [one.reason for one in outcomes({"some": "body.status", "where": {}})] == ["other type"]
-    assert [one.reason for one in outcomes({"some": "body.nowhere", "where": {}})] == ["absent"]
+    assert outcomes({"some": "body.status", "where": {}})[0].reason == "other type"
+    assert outcomes({"some": "body.nowhere", "where": {}})[0].reason == "absent"
+
+
+def test_a_group_without_parts_is_reported_too_because_it_decides() -> None:
+    where = {"all": [leaf("body.status", "string", "EQUAL", "open"), {"any": []}, {"none": []}, {}]}
+    assert [(one.path, one.matched, one.reason) for one in outcomes(where)] == [
+        ("where.all[0]", True, None),
+        ("where.all[1]", False, "empty group"),
+        ("where.all[2]", True, None),
+        ("where.all[3]", True, None),
+    ]
+    (whole,) = outcomes({"any": []})
+    assert (whole.path, to_source(whole.condition), whole.matched) == ("where", {"any": []}, False)

@@ -172,6 +172,7 @@ async def test_a_test_shows_why_each_condition_does_not_hold(admin: Browser, pla
             {"param": "body.b", "type": "number", "operator": "EQUAL", "value": 1},
             {"param": "body.c", "type": "number", "operator": "MORE", "value": 1},
             {"some": "body.d", "where": {"param": "e", "type": "any", "operator": "EXISTS"}},
+            {"any": []},
         ]
     }
     await plane.call("PATCH", f"/api/v1/business-events/{event}", {"where": where})
@@ -182,6 +183,7 @@ async def test_a_test_shows_why_each_condition_does_not_hold(admin: Browser, pla
     assert "✗ does not hold: there is no such value" in text
     assert '✗ does not hold, the value is of another type: "1"' in text
     assert "✗ does not hold: 1 " in text
+    assert "✗ does not hold Empty: it never holds." in text
     assert text.count("✓ holds") == 2
 
 

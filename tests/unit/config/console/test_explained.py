@@ -64,6 +64,20 @@ def test_every_condition_stands_in_its_group_and_of_what_none_may_hold_a_cross_i
     ]
 
 
+def test_a_group_without_conditions_stands_in_its_place_and_says_how_it_came_out() -> None:
+    where: dict[str, object] = {"all": [condition("body.priority", "high"), {"any": []}, {"none": [{"all": []}]}]}
+    found = outcomes(where, {"priority": "high"})
+    assert [as_text(line) for line in lines_of(found)] == [
+        "all",
+        "  ✓ good",
+        "  any",
+        "    ✗ bad",
+        "  none",
+        "    all",
+        "      ✓ bad",
+    ]
+
+
 def test_a_filter_of_one_condition_has_no_group() -> None:
     found = outcomes(condition("body.priority", "high"), {"priority": "high"})
     assert [as_text(line) for line in lines_of(found)] == ["✓ good"]
