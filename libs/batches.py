@@ -22,6 +22,12 @@ class Part(NamedTuple):
     place: str
     body: dict[str, object]
 
+    @property
+    def path(self) -> str:
+        """Where in the request its change is: ``body.entry.0.changes.1``."""
+        steps = zip(("entry", "changes"), self.place.split("."), strict=False) if self.place else ()
+        return ".".join(["body", *(name for step in steps for name in step)])
+
 
 def parts_of(body: Mapping[str, object]) -> Iterator[Part]:
     """Split a document into its ``entry[].changes[]``, in order.

@@ -89,7 +89,7 @@ class MetaAuth(Message, frozen=True, kw_only=True, tag_field="kind", tag="meta")
     """Signed as the webhooks of Meta are.
 
     Secrets are sealed (`libs.sealing`) for the places that `app_secret_place` and `verify_token_place` name. There
-    are two app secrets during a rotation. With `split_batches` each ``entry[].changes[]`` is an event of its own.
+    are several app secrets during a rotation. With `split_batches` each ``entry[].changes[]`` is an event of its own.
     """
 
     app_secrets: tuple[str, ...]

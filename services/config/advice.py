@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from libs.batches import parts_of
 from libs.messages import Auth, JwtAuth, Sample
 from libs.parameters import ABSENT, find, flatten, split
 from libs.tokens import EXECUTE
@@ -46,10 +47,11 @@ def advice_on_sample(integration: Integration, sample: Sample) -> list[Fault]:
     """
     rules = integration.draft.deduplication
     body = msgspec.json.decode(sample.body, type=dict[str, object])
+    parts = [part.body for part in parts_of(body)] if integration.draft.splits_batches else []
     absent = {
         index: parameter
         for index, parameter in enumerate(rules.parameters if rules else ())
-        if find(split(parameter), sample.headers, body) is ABSENT
+        if all(find(split(parameter), sample.headers, one) is ABSENT for one in (body, *parts))
     }
     leaves = flatten(sample.headers, body) if absent else {}
     return [

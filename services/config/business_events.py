@@ -10,9 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from libs.bodies import BodyError, decode_body
-from libs.credentials import is_credential
-from libs.filters import Explanation, FilterError, TooCostlyError, compile_matcher, explain, parse
+from libs.filters import FilterError, TooCostlyError, compile_matcher, parse
 from libs.identifiers import new_event_id
 from services.config.definitions import BusinessEvent, revise
 from services.config.errors import Fault, InvalidError, NotFoundError
@@ -21,6 +19,7 @@ from services.config.pages import Page, page_of
 from services.config.revisions import Expected, check_overwrite
 from services.config.store.scope import Scope, Workspaces
 from services.config.texts import check_text
+from services.config.trials import Request, Trial, Verdict, judge, request_of
 
 NAME_LIMIT: Final = 200
 # A definition has to fit into one record of the definitions topic, which a broker takes up to 1 MiB by default.
@@ -40,21 +39,6 @@ class BusinessEventChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: str | UnsetType = UNSET
     where: dict[str, object] | UnsetType = UNSET
-
-
-class GivenSample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request as a sender would make it."""
-
-    body: dict[str, object]
-    headers: dict[str, str] = {}
-
-
-class Trial(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A filter, and what it is tried on: a sample that is given, or the captured one of an integration."""
-
-    where: dict[str, object]
-    sample: GivenSample | UnsetType = UNSET
-    integration_id: UUID | UnsetType = UNSET
 
 
 class BusinessEvents:
@@ -139,27 +123,27 @@ class BusinessEvents:
             check_overwrite(event, expected, by)
             await scope.store("deleted", event, None)
 
-    async def try_out(self, by: Identity, given: Trial) -> Explanation:
-        """How every condition of a filter comes out.
+    async def try_out(self, by: Identity, given: Trial) -> Verdict:
+        """How a filter comes out, and every condition of it.
 
         Raises:
             InvalidError: the filter has faults, or there is no sample, or it would take too long.
         """
         faults: list[Fault] = []
         check_where(given.where, faults)
-        if (given.sample is UNSET) == (given.integration_id is UNSET):
-            faults.append(Fault("sample", "is required, or an integrationId, and not both"))
+        if given.sample is UNSET and given.integration_id is UNSET:
+            faults.append(Fault("sample", "is required, or an integrationId"))
         if faults:
             raise InvalidError(faults)
         async with self._workspaces.reading(by.workspace.id) as scope:
-            headers, body = await _sample(scope, given, faults)
+            request = await _request(scope, given, faults)
             zone, now = ZoneInfo(scope.workspace.time_zone), scope.now
-        if faults:
+        if request is None or faults:
             raise InvalidError(faults)
         try:
-            return await asyncio.to_thread(explain, parse(given.where), body, headers, now, zone)
+            return await asyncio.to_thread(judge, parse(given.where), request, now, zone)
         except TooCostlyError as error:
-            raise InvalidError([Fault("where", "takes more time on this sample than one event may")]) from error
+            raise InvalidError([Fault("where", "takes more time on this sample than it may")]) from error
 
     async def _set_state(
         self, by: Identity, event_id: str, expected: Expected, action: str, state: str
@@ -181,19 +165,25 @@ async def _store(
     return stored
 
 
-async def _sample(scope: Scope, given: Trial, faults: list[Fault]) -> tuple[dict[str, str], dict[str, object]]:
+async def _request(scope: Scope, given: Trial, faults: list[Fault]) -> Request | None:
+    """What a filter is tried on; None if there is nothing, which is added to `faults` then."""
+    integration = None
+    if given.integration_id is not UNSET:
+        integration = await scope.integrations.get(str(given.integration_id))
+        if integration is None:
+            faults.append(Fault("integrationId", "there is no such integration"))
+            return None
+    is_split = integration is not None and integration.in_force.splits_batches
     if given.sample is not UNSET:
-        try:
-            decode_body(msgspec.json.encode(given.sample.body))
-        except BodyError as error:
-            faults.append(Fault("sample.body", f"would not be taken from a sender: {error}"))
-        lower = {name.lower(): value for name, value in given.sample.headers.items()}
-        return {name: value for name, value in lower.items() if not is_credential(name)}, given.sample.body
-    captured = await scope.captures.get(str(given.integration_id)) if given.integration_id is not UNSET else None
+        request = request_of(given.sample, is_split=is_split)
+        request.check(faults)
+        return request
+    captured = None if integration is None else await scope.captures.get(integration.id)
     if captured is None or captured.sample is None:
         faults.append(Fault("integrationId", "has no captured sample: capture one, or give a sample"))
-        return {}, {}
-    return captured.sample.headers, msgspec.json.decode(captured.sample.body)
+        return None
+    body = msgspec.json.decode(captured.sample.body)
+    return Request(headers=captured.sample.headers, body=body, is_split=is_split)
 
 
 def check_where(given: dict[str, object], faults: list[Fault]) -> dict[str, object]:

@@ -29,6 +29,10 @@ class Draft(Struct, frozen=True, kw_only=True):
     deduplication: messages.Deduplication | None = None
     rate_limit: messages.RateLimit | None = None
 
+    @property
+    def splits_batches(self) -> bool:
+        return isinstance(self.auth, messages.MetaAuth) and self.auth.split_batches
+
 
 class Integration(Struct, frozen=True, kw_only=True):
     """A draft beside what is live. `version` counts the publications; 0 is never published.
@@ -52,6 +56,11 @@ class Integration(Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> Literal["draft", "published"]:
         return "draft" if self.published is None else "published"
+
+    @property
+    def in_force(self) -> Draft:
+        """What requests are treated by: what is published; or the draft, for samples."""
+        return self.published or self.draft
 
     @property
     def has_unpublished_changes(self) -> bool:
@@ -199,7 +208,7 @@ def _integration_message(
     workspace: Workspace, integration: Integration
 ) -> messages.Integration | messages.DraftIntegration:
     kind = messages.DraftIntegration if integration.published is None else messages.Integration
-    shown = integration.published or integration.draft
+    shown = integration.in_force
     return kind(
         id=integration.id,
         workspace=workspace.id,

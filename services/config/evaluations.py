@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from libs.activity import Input, inputs_of
 from libs.deduplication import Hasher, scope_of_parts
 from libs.filters import Outcome, TooCostlyError, explain, parse
-from libs.messages import MetaAuth
 from services.config.definitions import BusinessEvent, Draft
 
 BUSINESS_EVENTS_LIMIT: Final = 200
@@ -49,8 +48,8 @@ def identify(
     """What an event is told from others by under these rules, and its hash; nothing and None where it is by nothing."""
     if rules is None or rules.deduplication is None:
         return (), None
-    is_part = isinstance(rules.auth, MetaAuth) and rules.auth.split_batches
-    hasher = Hasher(scope_of_parts(integration_id) if is_part else integration_id, rules.deduplication.parameters)
+    scope = scope_of_parts(integration_id) if rules.splits_batches else integration_id
+    hasher = Hasher(scope, rules.deduplication.parameters)
     return inputs_of(hasher, headers, body), hasher(headers, body)
 
 

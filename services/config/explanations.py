@@ -199,7 +199,7 @@ def _told_by_triggers(event: Sighting, matched: Sequence[BusinessEventRef]) -> E
 
 
 def _deduplication(integration: Integration | None, known: _Known) -> DeduplicationExplanation | None:
-    draft = None if integration is None else integration.published or integration.draft
+    draft = None if integration is None else integration.in_force
     rules = None if draft is None else draft.deduplication
     if known.event is not None:
         inputs, found = identify(known.integration_id, draft, known.event.headers, known.event.body)

@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from libs.filters import Explanation, Outcome
-from services.config.business_events import Trial
+from libs.filters import Outcome
 from services.config.console import filter_form
 from services.config.console.captured import ShownSample
 from services.config.console.filter_form import Group
 from services.config.console.forms import Faults, Form, convert
 from services.config.errors import Fault, InvalidError, RequestError
+from services.config.trials import Trial, Verdict
 
 _MARKED: Final = Fault("", "Correct what is marked in the conditions.")
 
@@ -31,7 +31,7 @@ class Builder(Struct, frozen=True, kw_only=True):
     body: str = ""
     is_sent: bool = False
     focus: str = ""
-    explanation: Explanation | None = None
+    verdict: Verdict | None = None
     outcomes: Mapping[str, Outcome] = {}  # by place
 
 
@@ -58,11 +58,11 @@ def stepped(builder: Builder, intent: str) -> Builder:
     return replace(builder, tree=tree, focus=focus)
 
 
-def explained(builder: Builder, explanation: Explanation) -> Builder:
+def tried(builder: Builder, verdict: Verdict) -> Builder:
     """After a test."""
     places = filter_form.source_paths(builder.tree)
-    outcomes = {places[one.path]: one for one in explanation.outcomes if one.path in places}
-    return replace(builder, explanation=explanation, outcomes=outcomes)
+    outcomes = {places[one.path]: one for one in verdict.explanation.outcomes if one.path in places}
+    return replace(builder, verdict=verdict, outcomes=outcomes)
 
 
 def trial(builder: Builder, integration_id: str) -> Trial:
@@ -71,16 +71,16 @@ def trial(builder: Builder, integration_id: str) -> Trial:
     Raises:
         InvalidError: what is typed is no request.
     """
-    where = filter_form.source_of(builder.tree)
+    asked: dict[str, object] = {"where": filter_form.source_of(builder.tree), "integrationId": integration_id}
     if not builder.body.strip():
-        return convert({"where": where, "integrationId": integration_id}, Trial)
+        return convert(asked, Trial)
     try:
         body = msgspec.json.decode(builder.body, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidError([Fault("sample.body", f"is not a JSON object: {error}")]) from error
     pairs = [line.partition(":") for line in builder.headers.split("\n") if line.strip()]
     headers = {name.strip(): value.strip() for name, _, value in pairs}
-    return convert({"where": where, "sample": {"body": body, "headers": headers}}, Trial)
+    return convert(asked | {"sample": {"body": body, "headers": headers}}, Trial)
 
 
 def sorted_faults(tree: Group, error: RequestError | None) -> tuple[Faults, Mapping[str, Faults]]:

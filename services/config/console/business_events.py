@@ -171,10 +171,10 @@ async def _worked_on(
     if form.intent != "test":
         return await _show(visit, integration, builder.stepped(sent, form.intent), event=event)
     try:
-        explanation = await visit.control.business_events.try_out(visit.identity, builder.trial(sent, integration.id))
+        verdict = await visit.control.business_events.try_out(visit.identity, builder.trial(sent, integration.id))
     except RequestError as error:
         return await _show(visit, integration, sent, event=event, error=error)
-    return await _show(visit, integration, builder.explained(sent, explanation), event=event)
+    return await _show(visit, integration, builder.tried(sent, verdict), event=event)
 
 
 async def _show(
@@ -185,7 +185,7 @@ async def _show(
     event: BusinessEvent | None = None,
     error: RequestError | None = None,
 ) -> Response[str]:
-    capture = await shown_capture(visit, integration.id)
+    capture = await shown_capture(visit, integration)
     sample = None if capture is None else capture.sample
     if not shown.is_sent:
         shown = builder.opened(shown, sample)

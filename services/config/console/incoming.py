@@ -230,7 +230,7 @@ async def _show(
     revision: str = "",
 ) -> Response[str]:
     shown = fields or integration_form.shown(integration.draft)
-    capture = await shown_capture(visit, integration.id)
+    capture = await shown_capture(visit, integration)
     warnings = Faults(await visit.control.integrations.warnings_of(visit.identity, integration))
     rules = integration.draft.deduplication
     chosen = {f"deduplication.parameters[{n}]": one for n, one in enumerate(rules.parameters if rules else ())}

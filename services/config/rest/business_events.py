@@ -11,13 +11,14 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from libs.filters import Group, Outcome, Reason, to_source
-from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent, Trial
+from services.config.business_events import BusinessEventChanges, BusinessEvents, NewBusinessEvent
 from services.config.definitions import BusinessEvent, Time
 from services.config.identity import Permission
 from services.config.rest.paging import DEFAULT_LIMIT, Cursor, Limit, before
 from services.config.rest.preconditions import IfMatch, Tagged
 from services.config.rest.requests import By, needs
 from services.config.revisions import expected
+from services.config.trials import Parts, Trial
 
 Id = FromPath[UUID]
 Rules = NamedDependency[BusinessEvents]
@@ -64,9 +65,14 @@ class ConditionAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TrialAnswer(Struct, frozen=True, kw_only=True):
-    """Whether the filter matches, and its conditions in the order in which they are written."""
+    """Whether the filter matches, and its conditions in the order in which they are written.
+
+    Only a request of which several events become has `parts`: it matches if one of them does, and the conditions are
+    those of the part that is `shown`, the first that matches or else the first.
+    """
 
     matched: bool
+    parts: Parts | UnsetType = UNSET
     conditions: Sequence[ConditionAnswer]
 
 
@@ -134,8 +140,12 @@ async def pause(
 @post("/test", opt=needs(Permission.INTEGRATIONS_READ), status_code=200, summary="Test a filter")
 async def test(data: JSONBody[Trial], identity: By, business_events: Rules) -> TrialAnswer:
     """Whether it matches a sample, and how each of its conditions comes out."""
-    explanation = await business_events.try_out(identity, data)
-    return TrialAnswer(matched=explanation.matched, conditions=[condition_answer(one) for one in explanation.outcomes])
+    verdict = await business_events.try_out(identity, data)
+    return TrialAnswer(
+        matched=verdict.explanation.matched,
+        parts=verdict.parts or UNSET,
+        conditions=[condition_answer(one) for one in verdict.explanation.outcomes],
+    )
 
 
 def condition_answer(outcome: Outcome) -> ConditionAnswer:

@@ -13,7 +13,7 @@ from libs.activity import Input
 from services.config import drafts
 from services.config.api_keys import ApiKeyChanges, NewApiKey
 from services.config.audit import Difference
-from services.config.business_events import BusinessEventChanges, GivenSample, NewBusinessEvent, Trial
+from services.config.business_events import BusinessEventChanges, NewBusinessEvent
 from services.config.identity import ROLES
 from services.config.rest import (
     activity,
@@ -28,6 +28,7 @@ from services.config.rest import (
 )
 from services.config.rest.workspace import WorkspaceAnswer
 from services.config.tokens import Jwk
+from services.config.trials import GivenSample, Trial
 from services.config.users import NewUser, UserChanges
 from services.config.workspace import WorkspaceChanges
 

@@ -52,6 +52,29 @@ async def test_a_group_without_conditions_says_that_it_never_holds(plane: Contro
     ]
 
 
+async def test_a_sample_of_an_integration_that_splits_is_judged_part_by_part(plane: ControlPlane) -> None:
+    auth = {"kind": "meta", "appSecret": "s", "verifyToken": "v", "splitBatches": True}
+    split, whole = await plane.create_integration(auth=auth), await plane.create_integration()
+    sample = {"body": {"entry": [{"changes": [{"field": "feed"}, {"field": "leadgen"}]}]}}
+    asked = {"where": condition("body.entry.0.changes.0.field", value="leadgen"), "sample": sample}
+    answer = await plane.call("POST", PATH, {**asked, "integrationId": split})
+    assert answer["matched"] is True
+    assert answer["parts"] == {"count": 2, "matched": 1, "shown": "body.entry.0.changes.1"}
+    assert answer["conditions"][0]["actual"] == "leadgen"
+    for others in ({"integrationId": whole}, {}):
+        answer = await plane.call("POST", PATH, {**asked, **others})
+        assert answer["matched"] is False
+        assert "parts" not in answer
+
+
+async def test_a_sample_whose_parts_no_sender_could_send_is_refused(plane: ControlPlane) -> None:
+    auth = {"kind": "meta", "appSecret": "s", "verifyToken": "v", "splitBatches": True}
+    body = {"x": "x" * 100_000, "entry": [{"changes": [{}] * 400}]}
+    asked = {"where": {}, "sample": {"body": body}, "integrationId": await plane.create_integration(auth=auth)}
+    answer = await plane.call("POST", PATH, asked, status=400)
+    assert [fault["field"] for fault in answer["errors"]] == ["sample.body"]
+
+
 async def test_a_credential_is_no_parameter_of_a_sample(plane: ControlPlane) -> None:
     where = condition("headers.accept", "EXISTS", "any")
     sample = {"body": {}, "headers": {"Authorization": "secret", "Accept": "x"}}
@@ -68,7 +91,7 @@ async def test_faults_of_a_filter_and_of_a_sample_are_located(plane: ControlPlan
     for body, field in [
         ({"where": condition("nowhere", value="x"), "sample": good}, "where.param"),
         ({"where": {}}, "sample"),
-        ({"where": {}, "sample": good, "integrationId": "01a20c53-527b-7133-8e4c-12cf2b8e8cb8"}, "sample"),
+        ({"where": {}, "sample": good, "integrationId": "01a20c53-527b-7133-8e4c-12cf2b8e8cb8"}, "integrationId"),
         ({"where": {}, "integrationId": "01a20c53-527b-7133-8e4c-12cf2b8e8cb8"}, "integrationId"),
         ({"where": {}, "sample": {"body": deep}}, "sample.body"),
         ({"where": {}, "sample": {"body": []}}, "sample.body"),

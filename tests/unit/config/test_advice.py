@@ -173,3 +173,11 @@ def test_a_parameter_that_is_no_value_in_the_latest_sample_is_warned_of(paramete
 def test_a_parameter_that_is_a_value_in_the_latest_sample_is_not_warned_of(parameter: str) -> None:
     assert advice_on_sample(integration(draft(messages.NoAuth(), parameter)), SAMPLE) == []
     assert advice_on_sample(integration(draft(messages.NoAuth())), SAMPLE) == []
+
+
+def test_a_parameter_that_is_a_value_in_one_part_of_the_latest_sample_is_not_warned_of() -> None:
+    raw = msgspec.Raw(b'{"entry": [{"changes": [{"value": {}}, {"value": {"id": 1}}]}]}')
+    sample, auth = replace(SAMPLE, body=raw), messages.MetaAuth(app_secrets=("s",), verify_token="v")
+    assert advice_on_sample(integration(draft(replace(auth, split_batches=True), CHANGE)), sample) == []
+    [warning] = advice_on_sample(integration(draft(auth, CHANGE)), sample)
+    assert warning.field == "deduplication.parameters[0]"

@@ -187,6 +187,23 @@ async def test_a_test_shows_why_each_condition_does_not_hold(admin: Browser, pla
     assert text.count("✓ holds") == 2
 
 
+async def test_a_test_and_the_suggestions_are_about_the_parts_of_what_is_split(
+    admin: Browser, plane: ControlPlane, tmp_path: Path
+) -> None:
+    auth = {"kind": "meta", "appSecret": "s", "verifyToken": "v", "splitBatches": True}
+    identifier = await plane.create_integration(auth=auth)
+    await plane.call("POST", f"/api/v1/integrations/{identifier}/capture", status=201)
+    await receive(tmp_path, identifier, {"entry": [{"changes": [{"field": "feed"}, {"field": "leadgen", "id": 7}]}]})
+    await admin.open(f"/business-events/new?integration={identifier}")
+    assert '"body.entry.0.changes.0.id"' in admin.answer.text
+    assert "body.entry.0.changes.1" not in admin.answer.text
+    await admin.press("Test", {"Parameter": "body.entry.0.changes.0.field", "Value": "leadgen"})
+    assert "✓ Of the 2 parts of this request 1 triggers it." in admin.page.text
+    assert "body.entry.0.changes.1" in admin.page.text
+    await admin.press("Test", {"Value": "messages"})
+    assert "✗ Of the 2 parts of this request none triggers it." in admin.page.text
+
+
 async def test_the_list_is_searched_and_paged(admin: Browser, plane: ControlPlane) -> None:
     await admin.open("/incoming")
     assert "No integrations yet" in admin.page.text

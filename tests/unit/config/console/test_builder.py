@@ -1,9 +1,9 @@
 import pytest
 
-from services.config.business_events import Trial
 from services.config.console.builder import Builder, sorted_faults, stepped, trial
 from services.config.console.filter_form import Group, Row
 from services.config.errors import ConflictError, Fault, InvalidError
+from services.config.trials import Trial
 
 ID = "01a20c53-527b-7133-8e4c-12cf2b8e8cb8"
 TREE = Group(parts=(Row(), Group(kind="any", parts=(Row(),))))
