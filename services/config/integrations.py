@@ -71,6 +71,12 @@ class Integrations:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return await existing_integration(scope, integration_id)
 
+    async def listeners(self, by: Identity, integration_id: str) -> list[BusinessEvent]:
+        """All Business Events that listen to it, the newest first."""
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            await existing_integration(scope, integration_id)
+            return (await scope.business_events.all(integration_id=integration_id))[::-1]
+
     async def warnings(self, by: Identity, shown: Sequence[Integration]) -> list[list[Fault]]:
         """For each of these, what works and may not be what is wanted; not what `warnings_of` asks its sample."""
         found = [advice_on_draft(one) for one in shown]
@@ -136,12 +142,12 @@ class Integrations:
             return await _store(scope, by, "draft discarded", before, discard_draft(before))
 
     async def delete(
-        self, by: Identity, integration_id: str, expected: Expected, *, with_business_events: bool = False
+        self, by: Identity, integration_id: str, expected: Expected, with_listeners: Collection[str] | None = ()
     ) -> None:
-        """Forget it, and if so confirmed the Business Events that listen to it.
+        """Forget it, and with it the Business Events that listen to it and whose ids are given; None is all of them.
 
         Raises:
-            ConflictError: Business Events listen to it; they are named.
+            ConflictError: other Business Events listen to it; they are named.
             ForbiddenError: it is published, and who asks may not unpublish it.
         """
         async with self._workspaces.changing(by) as scope:
@@ -150,8 +156,8 @@ class Integrations:
                 raise ForbiddenError(f"It is published: deleting it needs {Permission.INTEGRATIONS_PUBLISH} too.")
             check_overwrite(integration, expected, by)
             listeners = await scope.business_events.all(integration_id=integration_id)
-            if listeners and not with_business_events:
-                raise _is_listened_to(listeners)
+            if others := [one for one in listeners if with_listeners is not None and one.id not in with_listeners]:
+                raise _is_listened_to(others)
             for listener in listeners:
                 await scope.store("deleted", listener, None)
             capture = await scope.captures.get(integration_id)
@@ -202,7 +208,7 @@ async def _check_references(scope: Scope, draft: Draft) -> None:
 def _is_listened_to(listeners: Sequence[BusinessEvent]) -> ConflictError:
     named = [Fault("businessEvents", f"'{listener.name}' ({listener.id})") for listener in listeners[:_NAMED_AT_MOST]]
     return ConflictError(
-        f"Business Events listen to this integration: {len(listeners)}. Delete them first, or with it: "
-        "repeat this with withBusinessEvents=true.",
+        f"Business Events listen to this integration: {len(listeners)}. Delete them first, or with it: repeat this "
+        "with businessEvents=<id> for each, or with withBusinessEvents=true whatever they are by then.",
         named,
     )

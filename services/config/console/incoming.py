@@ -21,6 +21,7 @@ from services.config.identity import Permission
 from services.config.rest.requests import ApiRequest, needs
 
 _PAGE_SIZE: Final = 50
+_UNCONFIRMED: Final = "Business Events listen to it that you have not confirmed: look at the list again."
 
 READ: Final = needs(Permission.INTEGRATIONS_READ)
 WRITE: Final = needs(Permission.INTEGRATIONS_WRITE)
@@ -178,12 +179,12 @@ async def remove(
     visit: NamedDependency[Visit],
     form: NamedDependency[Form],
 ) -> Response[str] | Redirect:
-    confirmed = bool(form.text("withBusinessEvents"))
+    confirmed = form.text("businessEvents").split() if form.text("withBusinessEvents") else []
     try:
-        await visit.control.integrations.delete(
-            visit.identity, str(integration_id), revision_in(form), with_business_events=confirmed
-        )
-    except (ConflictError, OutdatedError) as error:
+        await visit.control.integrations.delete(visit.identity, str(integration_id), revision_in(form), set(confirmed))
+    except ConflictError:
+        return await _deletion(visit, str(integration_id), ConflictError(_UNCONFIRMED))
+    except OutdatedError as error:
         return await _deletion(visit, str(integration_id), error)
     return see("/incoming", "deleted")
 
@@ -216,8 +217,8 @@ async def _new(visit: Visit, fields: IntegrationForm, error: RequestError | None
 
 async def _deletion(visit: Visit, integration_id: str, error: RequestError | None = None) -> Response[str]:
     integration = await visit.control.integrations.get(visit.identity, integration_id)
-    listeners = await visit.control.business_events.page(visit.identity, _PAGE_SIZE, None, integration.id)
-    return visit.page("delete_integration.html", error, integration=integration, listeners=listeners)
+    listeners = await visit.control.integrations.listeners(visit.identity, integration.id)
+    return visit.page("delete_integration.html", error, integration=integration, listeners=listeners, shown=_PAGE_SIZE)
 
 
 async def _show(

@@ -21,8 +21,13 @@ ThisDesk = NamedDependency[Desk]
 WithBusinessEvents = Annotated[
     bool,
     QueryParameter(
-        name="withBusinessEvents", description="Delete the Business Events that listen to it too, instead of 409."
+        name="withBusinessEvents",
+        description="Delete the Business Events that listen to it too, whatever they are by then.",
     ),
+]
+TheseBusinessEvents = Annotated[
+    list[UUID] | None,
+    QueryParameter(name="businessEvents", description="Delete these Business Events, which listen to it, too."),
 ]
 
 Search = Annotated[
@@ -71,16 +76,16 @@ async def change(
 async def remove(
     integration_id: Id,
     desk: ThisDesk,
+    these_business_events: TheseBusinessEvents = None,
     with_business_events: WithBusinessEvents = False,  # noqa: FBT002  a query parameter
     if_match: IfMatch = None,
 ) -> None:
-    """Refused with 409 while Business Events listen to it, unless they are to be deleted too.
+    """Refused with 409 while Business Events listen to it that are not to be deleted too.
 
     A published one needs `INTEGRATIONS_PUBLISH` as well.
     """
-    await desk.integrations.delete(
-        desk.by, str(integration_id), expected(if_match), with_business_events=with_business_events
-    )
+    named = None if with_business_events else {str(one) for one in these_business_events or ()}
+    await desk.integrations.delete(desk.by, str(integration_id), expected(if_match), named)
 
 
 @post(

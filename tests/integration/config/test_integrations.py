@@ -87,6 +87,18 @@ async def test_an_integration_that_is_listened_to_is_kept_and_its_listeners_are_
     await plane.call("DELETE", f"/api/v1/integrations/{integration_id}", status=204)
 
 
+async def test_only_the_listeners_that_are_named_are_deleted_with_an_integration(plane: ControlPlane) -> None:
+    integration_id = await plane.create_integration()
+    seen = [await plane.create_business_event(integration_id) for _ in range(2)]
+    unseen = await plane.create_business_event(integration_id, "Unseen")
+    path = f"/api/v1/integrations/{integration_id}?businessEvents={seen[0]}&businessEvents={seen[1]}"
+    refused = await plane.call("DELETE", path, status=409)
+    assert [fault["message"] for fault in refused["errors"]] == [f"'Unseen' ({unseen})"]
+    assert len((await plane.call("GET", "/api/v1/business-events"))["items"]) == 3
+    await plane.call("DELETE", f"{path}&businessEvents={unseen}", status=204)
+    assert (await plane.call("GET", "/api/v1/business-events"))["items"] == []
+
+
 async def test_pages_hold_every_integration_once_the_newest_first(plane: ControlPlane) -> None:
     for index in range(7):
         await plane.create_integration(f"number {index}")

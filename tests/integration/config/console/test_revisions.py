@@ -98,3 +98,30 @@ async def test_what_is_done_to_an_outdated_state_is_not_done(admin: Browser, pla
     await plane.call("PATCH", f"/api/v1/business-events/{event_id}", {"name": "Once more"})
     await admin.press("Pause", status=412)
     assert (await plane.call("GET", f"/api/v1/business-events/{event_id}"))["state"] == "active"
+
+
+async def test_what_has_begun_to_listen_since_it_was_shown_is_not_deleted_unseen(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    integration_id = await plane.create_integration()
+    await plane.create_business_event(integration_id, "Seen")
+    await admin.open(f"/incoming/{integration_id}/delete")
+    unseen = await plane.create_business_event(integration_id, "Unseen")
+    await admin.press("Delete", {"Delete them too": True}, status=409)
+    assert "Business Events listen to it that you have not confirmed" in admin.page.text
+    assert f"/business-events/{unseen}" in admin.page.links
+    await plane.call("GET", f"/api/v1/business-events/{unseen}")
+    await admin.press("Delete", {"Delete them too": True})
+    await plane.call("GET", f"/api/v1/business-events/{unseen}", status=404)
+
+
+async def test_what_is_too_much_to_be_listed_is_counted_and_deleted_once_it_is_confirmed(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    integration_id = await plane.create_integration()
+    for number in range(52):
+        await plane.create_business_event(integration_id, str(number))
+    await admin.open(f"/incoming/{integration_id}/delete")
+    assert "and 2 more" in admin.page.text
+    await admin.press("Delete", {"Delete them too": True})
+    assert (await plane.call("GET", "/api/v1/business-events"))["items"] == []
