@@ -131,6 +131,7 @@ async def _prepared(settings: LocalSettings) -> Stack:
         "INLET_ADMIN_EMAIL": admin.email,
         "INLET_ADMIN_PASSWORD": admin.password,
         "INLET_INGRESS_URL": f"http://{LOOPBACK}:{settings.ingress_port}",
+        "INLET_CONFIG_URL": f"http://{LOOPBACK}:{settings.config_port}",
     }
     services = [
         _service("ingress", settings.ingress_port, settings, common | sealing),

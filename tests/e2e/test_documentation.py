@@ -1,11 +1,15 @@
-"""The walk through the API, executed as it is written."""
+"""What authors are told to type, executed as it is written."""
 
+import asyncio
+import html
 import os
 import re
 import subprocess
 from pathlib import Path
 
 from deploy.local.stack import Stack
+from tests.e2e.author import Author
+from tests.eventually import eventually
 
 PAGE = Path(__file__).parents[2] / "docs/api.md"
 
@@ -24,3 +28,21 @@ def test_the_walk_through_the_api_works_as_written(stack: Stack) -> None:
     )
     assert walk.returncode == 0, walk.stderr
     assert "OK" in walk.stdout
+
+
+async def test_the_curl_of_the_console_works_as_shown_whatever_the_ports_are(stack: Stack, author: Author) -> None:
+    key = (await author.http.post("/api-keys", json={"name": "x", "permissions": ["INCOMING_WEBHOOK_EXECUTE"]})).json()
+    wanted: dict[str, object] = {"name": "curl", "auth": {"kind": "jwt", "apiKeyId": key["id"]}}
+    integration = await author.post("/integrations", wanted)
+    await author.post(f"/integrations/{integration.id}/publish")
+    page = (await author.http.get(f"{stack.url('config')}/incoming/{integration.id}")).text
+    [shown] = re.findall(r'<pre id="curl"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    command = html.unescape(shown).replace("YOUR API KEY", key["secret"])
+
+    async def is_taken() -> bool:
+        sent = await asyncio.to_thread(
+            subprocess.run, ["bash", "-c", command], capture_output=True, text=True, timeout=30, check=False
+        )
+        return "200 OK" in sent.stdout
+
+    await eventually(is_taken, said="it never answered 200")
