@@ -102,11 +102,16 @@ Pointer = Matched | Dropped | Dead
 
 
 class PipelineReport(Message, frozen=True, kw_only=True, tag_field="kind", tag="pipeline"):
-    """What ended in one transaction over one partition of a topic: the latest of each integration, the oldest first."""
+    """What ended in one transaction over one partition of a topic: the latest of each integration, the oldest first.
+
+    `dropped` is how many requests to each integration were duplicates, by the minute of their receipt (Unix time). The
+    ingress has counted them as accepted.
+    """
 
     topic: str
     partition: int
     ended: dict[str, tuple[Pointer, ...]]
+    dropped: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
 
 
 Report = IngressReport | PipelineReport

@@ -61,7 +61,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
 
 
 class Counts(NamedTuple):
-    """How many requests were answered as what."""
+    """How many requests were answered as what, or turned out to be duplicates afterwards."""
 
     accepted: int = 0
     duplicates: int = 0
@@ -83,8 +83,7 @@ def gather(reports: Iterable[Report]) -> Gathered:
     """Add reports up. Of each integration the latest entries are kept, at most `RECENT_LIMIT`."""
     gathered = Gathered()
     for report in reports:
-        if isinstance(report, IngressReport):
-            _count(gathered, report)
+        _count(gathered, report)
         for integration_id, entry in _entries(report):
             gathered.entries.setdefault(integration_id, []).append(entry)
     for integration_id, entries in gathered.entries.items():
@@ -97,17 +96,30 @@ def bucket_of(at: datetime) -> datetime:
     return datetime.fromtimestamp(at.timestamp() // BUCKET_S * BUCKET_S, UTC)
 
 
-def _count(gathered: Gathered, report: IngressReport) -> None:
-    integration_id = _identifier(report.integration_id)
-    try:
-        at = datetime.fromtimestamp(report.at, UTC)
-    except (ValueError, OverflowError, OSError):
-        return
-    if integration_id is not None:
-        counts = Counts(report.accepted, report.duplicates, report.rejected)
+def _count(gathered: Gathered, report: Report) -> None:
+    for name, at_s, counts in _counted(report):
+        integration_id = _identifier(name)
+        try:
+            at = datetime.fromtimestamp(at_s, UTC)
+        except (ValueError, OverflowError, OSError):
+            continue
+        if integration_id is None:
+            continue
         key = integration_id, bucket_of(at)
         gathered.counts[key] = gathered.counts[key].plus(counts)
-        gathered.last_request_at[integration_id] = max(at, gathered.last_request_at.get(integration_id, at))
+        if isinstance(report, IngressReport):
+            gathered.last_request_at[integration_id] = max(at, gathered.last_request_at.get(integration_id, at))
+
+
+def _counted(report: Report) -> Iterator[tuple[str, int, Counts]]:
+    """What is to be added, by integration and time. What the pipeline drops is a duplicate after all."""
+    match report:
+        case IngressReport(integration_id=integration_id, at=at):
+            yield integration_id, at, Counts(report.accepted, report.duplicates, report.rejected)
+        case PipelineReport(dropped=dropped):
+            for integration_id, minutes in dropped.items():
+                for at, count in minutes.items():
+                    yield integration_id, at, Counts(accepted=-count, duplicates=count)
 
 
 def _entries(report: Report) -> Iterator[tuple[str, Entry]]:

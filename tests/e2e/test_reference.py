@@ -238,3 +238,10 @@ async def test_each_change_of_a_batch_triggers_for_itself_and_once(author: Autho
     ]
     triggers = await read_triggers(stack.kafka.address, created["id"])
     assert [one.event.id for one in triggers] == [events[0].id, events[2].id, events[3].id]
+
+    async def counted() -> bool:
+        activity = await call(author, "GET", f"/integrations/{created['id']}/activity")
+        sums = [sum(one[name] for one in activity["series"]) for name in ("accepted", "duplicates")]
+        return sums == [2, 1]
+
+    await eventually(counted, said="of the third request all parts were duplicates, and it is not counted as one")

@@ -70,7 +70,10 @@ class EntryAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class BucketAnswer(Struct, frozen=True, kw_only=True):
-    """How many requests were answered as what in the five minutes from `at` on."""
+    """How many requests were answered as what in the five minutes from `at` on.
+
+    One that was answered 200 and turned out to be a duplicate, as all parts of one that is split can, is a duplicate.
+    """
 
     at: Time
     accepted: int

@@ -52,7 +52,7 @@ class ActivityStore:
         """
         async with self._database.writing() as connection:
             await _move(connection, began, ended)
-            ids = {*gathered.entries, *gathered.last_request_at}
+            ids = {*gathered.entries, *(integration_id for integration_id, _ in gathered.counts)}
             workspaces = await _lock(connection, ids)
             await _add_entries(connection, workspaces, gathered)
             await _add_counts(connection, workspaces, gathered)

@@ -72,7 +72,7 @@ async def counts_since(
     query = select(table.c.at, table.c.accepted, table.c.duplicates, table.c.rejected).where(
         table.c.workspace_id == workspace_id, table.c.integration_id == integration_id, table.c.at >= since
     )
-    return {at: Counts(*some) for at, *some in await connection.execute(query)}
+    return {at: _shown(some) for at, *some in await connection.execute(query)}
 
 
 async def seen_since(
@@ -90,7 +90,12 @@ async def seen_since(
         .group_by(last.c.integration_id, last.c.at)
     )
     rows = await connection.execute(query)
-    return {name: Seen(at, Counts(*map(int, some))) for name, at, *some in rows}
+    return {name: Seen(at, _shown(some)) for name, at, *some in rows}
+
+
+def _shown(counts: Sequence[int]) -> Counts:
+    """A duplicate that the pipeline finds can be told before it is counted as accepted, or at another time."""
+    return Counts(*(max(0, int(count)) for count in counts))
 
 
 async def names(connection: AsyncConnection, workspace_id: str, ids: Sequence[str]) -> dict[str, str]:

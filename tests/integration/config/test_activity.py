@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from libs import topics
-from libs.activity import Input, Repetition, Report
+from libs.activity import Input, PipelineReport, Repetition, Report
 from libs.messages import Position
 from services.config.accounts import Accounts
 from services.config.activity import Activity, Summary
@@ -130,6 +130,21 @@ async def test_the_series_has_every_five_minutes_also_those_without_requests(tol
     assert sum(one["accepted"] for one in series) == 13
     assert len((await told.read(integration_id, "?hours=2"))["series"]) == 24
     assert sum(one["accepted"] for one in (await told.read(integration_id, "?hours=48"))["series"]) == 113
+
+
+async def test_duplicates_that_the_pipeline_has_found_are_counted_as_such_and_never_less_than_nothing(
+    told: Told,
+) -> None:
+    integration_id = await told.plane.create_integration()
+    minute = int(AT.timestamp()) // 60 * 60
+    dropped = PipelineReport(
+        topic=topics.REQUESTS, partition=0, ended={}, dropped={integration_id: {minute: 2, minute - 600: 1}}
+    )
+    await told.tell(dropped)
+    await told.tell(counted(integration_id, 5, 1))
+    series = (await told.read(integration_id))["series"]
+    counts = [(one["accepted"], one["duplicates"]) for one in series]
+    assert (counts[-1], counts[-3]) == ((3, 3), (0, 1))
 
 
 @pytest.mark.parametrize("query", ["hours=0", "hours=169", "limit=0", "limit=101", "cursor=nonsense"])

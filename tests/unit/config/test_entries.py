@@ -105,6 +105,18 @@ def test_counts_are_added_by_integration_and_five_minutes() -> None:
     }
 
 
+def test_what_the_pipeline_has_dropped_counts_as_duplicates_and_no_longer_as_accepted() -> None:
+    minute = SECOND // 60 * 60
+    dropped = replace(ended(), dropped={ONE: {minute: 2, minute - 600: 1}, "no id": {minute: 1}, OTHER: {10**20: 1}})
+    gathered = gather([counted(5, 1), dropped])
+    quarter = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
+    assert gathered.counts == {
+        (ONE, quarter): Counts(3, 3, 0),
+        (ONE, quarter - timedelta(minutes=10)): Counts(-1, 1, 0),
+    }
+    assert gathered.last_request_at == {ONE: datetime.fromtimestamp(SECOND, UTC)}
+
+
 @pytest.mark.parametrize(
     "report",
     [

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs import topics
-from libs.activity import RECENT_LIMIT, Dropped, Matched, PipelineReport, Pointer
+from libs.activity import RECENT_LIMIT, Dead, Dropped, Matched, PipelineReport, Pointer
 from libs.exactly_once.outcomes import Ended
 from libs.exactly_once.reports import report
 from tests.unit.exactly_once.records import MemoryRecord
@@ -27,6 +27,15 @@ def test_a_portion_is_reported_in_one_record_that_says_where_it_was_read() -> No
     assert msgspec.json.decode(output.value or b"", type=PipelineReport) == PipelineReport(
         topic=topics.EVENTS, partition=7, ended={"i": (matched.pointer,)}
     )
+
+
+def test_duplicates_are_all_counted_by_the_minute_of_their_receipt() -> None:
+    later = Ended("busy", Dropped("e", 2000, "2026-01-31T09:16:00.000000Z"))
+    dead = Ended("dead", Dead("e", 2001, "2026-01-31T09:16:00.000000Z", "too-large"))
+    [output] = report(LAST, [ended("quiet", 0), *(ended("busy", offset) for offset in range(1, 1000)), later, dead])
+    minute = 1_769_850_900
+    found = msgspec.json.decode(output.value or b"", type=PipelineReport)
+    assert found.dropped == {"quiet": {minute: 1}, "busy": {minute: 999, minute + 60: 1}}
 
 
 def test_where_nothing_ends_nothing_is_reported() -> None:
