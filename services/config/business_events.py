@@ -175,9 +175,7 @@ async def _request(scope: Scope, given: Trial, faults: list[Fault]) -> Request |
             return None
     is_split = integration is not None and integration.in_force.splits_batches
     if given.sample is not UNSET:
-        request = request_of(given.sample, is_split=is_split)
-        request.check(faults)
-        return request
+        return request_of(given.sample, faults, is_split=is_split)
     captured = None if integration is None else await scope.captures.get(integration.id)
     if captured is None or captured.sample is None:
         faults.append(Fault("integrationId", "has no captured sample: capture one, or give a sample"))

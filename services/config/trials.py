@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from time import thread_time
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from libs.batches import count_parts, exceed_limit, parts_of
 from libs.bodies import BodyError, decode_body
@@ -16,13 +16,15 @@ from libs.filters import Explanation, Filter, TooCostlyError, explain
 from services.config.errors import Fault
 
 _TIME_LIMIT_S: Final = 3.0
+_NAME_LIMIT: Final = 80  # of a header's name that is repeated
 
 
 class GivenSample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request as a sender would make it."""
+    """A request as a sender would make it. Headers are texts."""
 
     body: dict[str, object]
-    headers: dict[str, str] = {}
+    # Of a map with values of a type the decoder would not say which one is wrong.
+    headers: Annotated[dict[str, object], Meta(extra_json_schema={"additionalProperties": {"type": "string"}})] = {}
 
 
 class Trial(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -58,21 +60,25 @@ class Request(Struct, frozen=True, kw_only=True):
     body: Mapping[str, object]
     is_split: bool = False
 
-    def check(self, faults: list[Fault]) -> None:
-        """Add to `faults` what the ingress would refuse it for."""
-        try:
-            decode_body(msgspec.json.encode(self.body))
-        except BodyError as error:
-            faults.append(Fault("sample.body", f"would not be taken from a sender: {error}"))
-        else:
-            if self.is_split and exceed_limit(self.headers, self.body):
-                faults.append(Fault("sample.body", "would not be taken from a sender: its parts repeat too much"))
 
+def request_of(given: GivenSample, faults: list[Fault], *, is_split: bool) -> Request:
+    """As it is on its way behind the ingress: without credentials, with the names of headers in lower case.
 
-def request_of(given: GivenSample, *, is_split: bool) -> Request:
-    """As it is on its way behind the ingress: without credentials, with the names of headers in lower case."""
-    lower = {name.lower(): value for name, value in given.headers.items()}
-    headers = {name: value for name, value in lower.items() if not is_credential(name)}
+    What a sender could not send, or the ingress would refuse it for, is added to `faults`.
+    """
+    headers: dict[str, str] = {}
+    for name, value in given.headers.items():
+        if not isinstance(value, str):
+            faults.append(Fault(f"sample.headers.{name[:_NAME_LIMIT]}", "must be a text"))
+        elif not is_credential(name.lower()):
+            headers[name.lower()] = value
+    try:
+        decode_body(msgspec.json.encode(given.body))
+    except BodyError as error:
+        faults.append(Fault("sample.body", f"would not be taken from a sender: {error}"))
+    else:
+        if is_split and exceed_limit(headers, given.body):
+            faults.append(Fault("sample.body", "would not be taken from a sender: its parts repeat too much"))
     return Request(headers=headers, body=given.body, is_split=is_split)
 
 

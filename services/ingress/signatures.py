@@ -6,14 +6,13 @@ from typing import Final
 
 from services.ingress.authentication import Denial, Keyring, Request
 
-NO_SIGNATURE: Final = Denial(
-    401, "Missing 'X-Hub-Signature-256' header", "There is no X-Hub-Signature-256 header, or more than one"
-)
+NO_SIGNATURE: Final = Denial(401, "Missing 'X-Hub-Signature-256' header", "There is no X-Hub-Signature-256 header")
 WRONG_SIGNATURE: Final = Denial(
     401,
     "Invalid 'X-Hub-Signature-256' header",
     "The X-Hub-Signature-256 header does not match the body: it is not signed with this app secret",
 )
+SEVERAL_SIGNATURES: Final = Denial(401, NO_SIGNATURE.error, "There is more than one X-Hub-Signature-256 header")
 
 SIGNATURE_ERRORS: Final = frozenset({NO_SIGNATURE.error, WRONG_SIGNATURE.error})
 
@@ -26,8 +25,10 @@ class SignatureAuthenticator:
 
     def check(self, request: Request, keyring: Keyring) -> Denial | None:  # noqa: ARG002  of the protocol
         signatures = [value for name, value in request.headers if name == b"x-hub-signature-256"]
-        if len(signatures) != 1:
+        if not signatures:
             return NO_SIGNATURE
+        if len(signatures) > 1:
+            return SEVERAL_SIGNATURES
         # Each of them, so that the time says nothing about which one it was.
         expected = [b"sha256=%b" % hmac.digest(it, request.raw, "sha256").hex().encode() for it in self._app_secrets]
         matches = [hmac.compare_digest(one, signatures[0]) for one in expected]

@@ -90,18 +90,22 @@ async def check_query(request: Request[Any, Any, Any]) -> None:
     """Refuse what a route does not know in its query: a filter that is misspelt would show everything.
 
     Raises:
-        InvalidError: names what is not known, and what is.
+        InvalidError: names what is not known, and what is; and what is given twice where there can be one.
     """
     parameters = request.route_handler.parsed_fn_signature.parameters.items()
-    known = [
-        parameter.kwarg_definition.name or name
+    known = {
+        parameter.kwarg_definition.name or name: parameter
         for name, parameter in parameters
         if isinstance(parameter.kwarg_definition, QueryParameter)
-    ]
+    }
     named = f"there are {', '.join(known)}" if known else "there are none here"
-    if faults := [
-        Fault(name, f"is not a known parameter: {named}") for name in request.query_params if name not in known
-    ]:
+    faults: list[Fault] = []
+    for name in request.query_params:
+        if name not in known:
+            faults.append(Fault(name, f"is not a known parameter: {named}"))
+        elif len(request.query_params.getall(name)) > 1 and not known[name].is_non_string_sequence:
+            faults.append(Fault(name, "is given more than once"))
+    if faults:
         raise InvalidError(faults)
 
 

@@ -198,6 +198,7 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_refused(plane: Contro
         ("integrationId=x", "integrationId"),
         ("integrationID=x", "integrationID"),
         ("limit=1&integration_id=x", "integration_id"),
+        ("limit=1&limit=2", "limit"),
     ],
 )
 async def test_a_bad_query_is_refused_and_located(plane: ControlPlane, query: str, field: str) -> None:

@@ -95,6 +95,7 @@ async def test_faults_of_a_filter_and_of_a_sample_are_located(plane: ControlPlan
         ({"where": {}, "integrationId": "01a20c53-527b-7133-8e4c-12cf2b8e8cb8"}, "integrationId"),
         ({"where": {}, "sample": {"body": deep}}, "sample.body"),
         ({"where": {}, "sample": {"body": []}}, "sample.body"),
+        ({"where": {}, "sample": {"body": {}, "headers": {"x-a": "1", "x-b": 2}}}, "sample.headers.x-b"),
     ]:
         answer = await plane.call("POST", PATH, body, status=400)
         assert [fault["field"] for fault in answer["errors"]] == [field]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingress.authentication import Denial, Keyring, Request
-from services.ingress.signatures import NO_SIGNATURE, WRONG_SIGNATURE, SignatureAuthenticator
+from services.ingress.signatures import NO_SIGNATURE, SEVERAL_SIGNATURES, WRONG_SIGNATURE, SignatureAuthenticator
 
 SECRETS = (b"new", b"old")
 
@@ -30,7 +30,8 @@ def test_a_signature_with_one_of_the_secrets_over_the_bytes_is_let_in(raw: bytes
 def test_any_other_signature_is_refused() -> None:
     good = signed(b"{}", b"new")
     assert check(b"{}") == NO_SIGNATURE
-    assert check(b"{}", good, good) == NO_SIGNATURE
+    assert check(b"{}", good, good) == SEVERAL_SIGNATURES
+    assert SEVERAL_SIGNATURES.error == NO_SIGNATURE.error
     for bad in (b"", b"sha256=", good.upper(), good[7:], b"sha1=" + good[7:], good + b"0", signed(b"{}", b"other")):
         assert check(b"{}", bad) == WRONG_SIGNATURE
 
