@@ -237,3 +237,6 @@ followCapture();
 countChoices();
 sayWhatIsNew(document);
 forgetNotice();
+// Where there is no room for all links of the navigation, the one of this page is in sight.
+document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
