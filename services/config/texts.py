@@ -6,6 +6,8 @@ from typing import Final
 
 from services.config.errors import Fault
 
+# They turn around what follows, beyond the text itself: embeddings, overrides and isolates (Unicode, UAX 9).
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SNAKE: Final = re.compile(r"_([a-z])")
 
 
@@ -23,4 +25,6 @@ def check_text(given: str, field: str, limit: int, faults: list[Fault]) -> str:
         faults.append(Fault(field, f"must not be longer than {limit} characters"))
     elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         faults.append(Fault(field, "must not contain control characters"))
+    elif not _TURNING.isdisjoint(text):
+        faults.append(Fault(field, "must not contain characters that turn the direction of text around"))
     return text

@@ -12,10 +12,18 @@ from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+OVERRIDE = "\u202e"
+
 
 async def widths(*parts: Locator) -> list[float]:
     boxes = [await part.bounding_box() for part in parts]
     return [box["width"] for box in boxes if box is not None]
+
+
+async def is_before(one: Locator, other: Locator) -> bool:
+    """Whether all of it is on the left of the other."""
+    first, second = await one.bounding_box(), await other.bounding_box()
+    return first is not None and second is not None and first["x"] + first["width"] <= second["x"]
 
 
 @pytest.mark.parametrize("width", [1280, 1440])
@@ -49,6 +57,19 @@ async def test_a_difference_that_is_opened_has_the_room_of_the_column(
         await screen.page.locator("summary").first.click()
         table, opened_one = await widths(screen.page.locator("table"), screen.page.locator(".changes").first)
         assert opened_one > table / 3
+
+
+async def test_a_text_that_turns_its_direction_turns_nothing_but_itself(
+    opened: Open, author: Author, sender: httpx.AsyncClient, unique: str
+) -> None:
+    integration = await author.make_integration(unique)
+    (await author.http.post(f"/integrations/{integration.id}/capture")).raise_for_status()
+    await answered(sender, integration.url, 200, {}, json.dumps({f"{OVERRIDE}key": "value"}).encode())
+    async with opened() as screen:
+        page = screen.page
+        await page.goto(f"/incoming/{integration.id}?open=deduplication")
+        choice = page.locator("#choices label", has_text="key")
+        assert await is_before(choice.locator("code"), choice.locator(".hint"))
 
 
 async def test_on_a_phone_the_navigation_takes_two_rows_and_shows_where_one_is(opened: Open) -> None:
