@@ -89,6 +89,7 @@ async def test_an_integration_is_made_while_its_first_requests_come_in(
         await expect(page.locator("#capture pre")).to_contain_text('"fileName": "a.jpg"')
         assert await page.evaluate("window.isStillHere")
         await page.locator("#capture").get_by_role("button", name="Apply").click()
+        await expect(page.locator(".notice")).to_have_text("Applied to the draft.")
 
         await open_section(page, "Deduplication hash generator")
         await page.get_by_label("body.complaint.id").check()
