@@ -121,7 +121,7 @@ class Screen:
             self.faults.append(text)
 
     def _answered(self, response: Response) -> None:
-        is_page = response.request.resource_type in {"document", "fetch"}
+        is_page = response.request.resource_type in {"document", "fetch", "eventsource"}
         if response.status >= 500 or (response.status >= 400 and not is_page):
             self.faults.append(f"{response.status} {response.url}")
 

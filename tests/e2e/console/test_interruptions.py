@@ -2,12 +2,14 @@
 
 import asyncio
 
+import httpx
 import pytest
-from playwright.async_api import Page, Request, Route, expect
+from playwright.async_api import Browser, Page, Request, Route, expect
 
 from deploy.local.stack import Stack
+from services.config.rest.requests import SESSION_COOKIE
 from tests.e2e.author import Author
-from tests.e2e.console.screen import Open
+from tests.e2e.console.screen import Open, Screen, answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,6 +57,36 @@ async def test_a_step_of_the_builder_goes_on_once_its_author_has_signed_in_again
         await sign_in_again(page, stack.admin.password)
         await expect(page.locator("[name='param:0.1']")).to_be_focused()
         await expect(page.locator("[name='param:0.0']")).to_have_value("body.amount")
+
+
+async def test_who_is_signed_out_during_a_capture_signs_in_on_the_page_and_sees_what_came(
+    browser: Browser, author: Author, sender: httpx.AsyncClient, stack: Stack, unique: str
+) -> None:
+    integration = await author.make_integration(unique)
+    async with Screen.opened(browser, stack.url("config")) as screen:
+        page = screen.page
+        await screen.sign_in(stack.admin.email, stack.admin.password)
+        await page.goto(f"/incoming/{integration.id}?open=data")
+        await page.get_by_role("button", name="Retrieve data").click()
+        await expect(page.locator(".countdown")).to_contain_text("s left")
+        await sign_out_elsewhere(page, sender, stack)
+        await sign_in_again(page, stack.admin.password)
+        await expect(page.locator(".countdown")).to_contain_text("s left")
+        await answered(sender, integration.url, 200, {}, b"{}")
+        await expect(page.locator("#capture")).to_contain_text("Received")
+
+        await page.get_by_role("button", name="Retrieve data again").click()
+        await expect(page.locator(".countdown")).to_contain_text("s left")
+        await sign_out_elsewhere(page, sender, stack)
+        await page.get_by_role("button", name="Not now").click()
+        await expect(page.locator(".countdown")).to_contain_text("load the page again")
+
+
+async def sign_out_elsewhere(page: Page, sender: httpx.AsyncClient, stack: Stack) -> None:
+    """End the session, of which the page knows nothing."""
+    [token] = [one.get("value") for one in await page.context.cookies() if one.get("name") == SESSION_COOKIE]
+    ended = {"authorization": f"Bearer {token}"}
+    (await sender.delete(f"{stack.url('config')}/api/v1/session", headers=ended)).raise_for_status()
 
 
 async def test_a_session_begun_in_another_tab_takes_nothing_from_this_one(

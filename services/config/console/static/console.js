@@ -53,22 +53,11 @@ function followCapture() {
     if (state !== "armed") stream.close();
     const isKnown = first && state === "armed";
     first = false;
-    if (isKnown) return;
-    const fresh = await page(await fetch(capture.dataset.page));
-    const now = fresh.getElementById("capture");
-    if (!now) return; // signed out meanwhile
-    const shown = document.getElementById("capture");
-    const hadFocus = shown.contains(document.activeElement);
-    shown.replaceWith(now);
-    const summary = document.querySelector("#data > summary .said");
-    summary.replaceWith(fresh.querySelector("#data > summary .said"));
-    const ticked = new Set([...document.querySelectorAll("#choices input:checked")].map((box) => box.value));
-    document.getElementById("choices").replaceWith(fresh.getElementById("choices"));
-    for (const box of document.querySelectorAll("#choices input")) box.checked = ticked.has(box.value);
-    if (hadFocus) now.querySelector("button, [tabindex]")?.focus({ preventScroll: true });
-    localTimes();
-    countChoices();
-    sayWhatIsNew(now);
+    if (!isKnown && !await showCapture()) await followAnew();
+  });
+  // After an interruption the browser comes back by itself, but not once the answer was another one.
+  stream.addEventListener("error", () => {
+    if (stream.readyState === EventSource.CLOSED) followAnew();
   });
   const clock = setInterval(() => {
     const countdown = document.querySelector(".countdown");
@@ -76,6 +65,33 @@ function followCapture() {
     const left = Math.max(0, Math.ceil((new Date(countdown.dataset.until) - Date.now()) / 1000));
     countdown.textContent = `${left} s left`;
   }, 250);
+  async function followAnew() {
+    stream.close();
+    clearInterval(clock);
+    for (let tries = 0; tries < 30 && await untilSignedIn().catch(() => true); tries += 1) {
+      await new Promise((passed) => { setTimeout(() => passed(), 1000); });
+      if (await showCapture()) { followCapture(); return; }
+    }
+    document.querySelector(".countdown").textContent = "what comes is not shown here any more; load the page again";
+  }
+}
+async function showCapture() {
+  const shown = document.getElementById("capture");
+  const fresh = await fetch(shown.dataset.page).then(page).catch(() => null);
+  const now = fresh?.getElementById("capture");
+  if (!now) return false; // signed out meanwhile, or there was no answer
+  const hadFocus = shown.contains(document.activeElement);
+  shown.replaceWith(now);
+  const summary = document.querySelector("#data > summary .said");
+  summary.replaceWith(fresh.querySelector("#data > summary .said"));
+  const ticked = new Set([...document.querySelectorAll("#choices input:checked")].map((box) => box.value));
+  document.getElementById("choices").replaceWith(fresh.getElementById("choices"));
+  for (const box of document.querySelectorAll("#choices input")) box.checked = ticked.has(box.value);
+  if (hadFocus) now.querySelector("button, [tabindex]")?.focus({ preventScroll: true });
+  localTimes();
+  countChoices();
+  sayWhatIsNew(now);
+  return true;
 }
 
 // At most so many boxes can be ticked.
@@ -114,7 +130,12 @@ async function isSignedIn() {
 }
 // Somebody whose session has ended signs in on this very page, so that nothing that was typed is lost; false if they
 // do not want to.
-async function untilSignedIn() {
+let asking = null;
+function untilSignedIn() {
+  asking ??= askToSignIn().finally(() => { asking = null; });
+  return asking;
+}
+async function askToSignIn() {
   if (await isSignedIn()) return true;
   const dialog = document.importNode(document.getElementById("again").content.firstElementChild, true);
   document.body.append(dialog);
@@ -232,11 +253,11 @@ function forgetNotice() {
   if (here.href !== location.href) history.replaceState(history.state, "", here);
 }
 
+// Where there is no room for all links of the navigation, the one of this page is in sight.
+document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 localTimes();
 followCapture();
 countChoices();
 sayWhatIsNew(document);
 forgetNotice();
-// Where there is no room for all links of the navigation, the one of this page is in sight.
-document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-
