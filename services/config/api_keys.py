@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from libs.identifiers import new_event_id
 from libs.networks import network_of
-from services.config.definitions import ApiKey, Time, same
+from services.config.advice import key_ids
+from services.config.definitions import ApiKey, Integration, Time, same
 from services.config.errors import ConflictError, Fault, InvalidError, NotFoundError
 from services.config.identity import Identity
 from services.config.pages import Page, page_of
@@ -114,6 +115,11 @@ class ApiKeys:
     async def get(self, by: Identity, key_id: str) -> ApiKey:
         async with self._workspaces.reading(by.workspace.id) as scope:
             return await _existing(scope, key_id)
+
+    async def used_by(self, by: Identity, key_id: str) -> list[Integration]:
+        """The integrations that select it, in their draft or in what is live, the newest first."""
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            return [one for one in reversed(await scope.integrations.all()) if key_id in key_ids([one])]
 
     async def change(self, by: Identity, key_id: str, changes: ApiKeyChanges, expected: Expected) -> ApiKey:
         """Change it; every ingress follows within a second.

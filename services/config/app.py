@@ -133,6 +133,7 @@ def build(settings: Settings, now: Clock = _utc_now) -> Service:
         api_keys=ApiKeys(workspaces, signing_keys),
         users=Users(workspaces, passwords),
         audit_log=AuditLog(workspaces),
+        sealer=sealer,
         ingress_url=IngressUrl(settings.ingress_url),
         config_url=settings.config_url.rstrip("/"),
     )

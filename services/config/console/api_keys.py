@@ -9,24 +9,25 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from services.config.api_keys import ApiKeyChanges, MadeApiKey, NewApiKey
+from services.config.api_keys import ApiKeyChanges, NewApiKey
 from services.config.console.administration import ADMIN
 from services.config.console.forms import Form, convert, moment_in, revision_in
 from services.config.console.incoming import READ
+from services.config.console.once import COOKIE, Once, show_once, to_show
 from services.config.console.paging import cursor_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit
-from services.config.definitions import ApiKey
 from services.config.errors import RequestError
 from services.config.rest.requests import ApiRequest
 
 _PAGE_SIZE: Final = 50
+_HERE: Final = "/api-keys"
 _EXECUTE: Final = "INCOMING_WEBHOOK_EXECUTE"
 
 
 def api_key_router() -> Router:
     handlers = [keys_page, create_key, key_page, change_key, revoke_key]
-    return Router("/api-keys", route_handlers=handlers, include_in_schema=False)
+    return Router(_HERE, route_handlers=handlers, include_in_schema=False)
 
 
 @get("/", opt=READ)
@@ -34,20 +35,24 @@ async def keys_page(
     request: ApiRequest,
     visit: NamedDependency[Visit],
 ) -> Response[str]:
-    return await _keys(visit, cursor_in(request))
+    made = to_show(visit, _HERE, request)
+    page = await _keys(visit, cursor_in(request), made=made)
+    if made:
+        page.delete_cookie(COOKIE, path=_HERE)
+    return page
 
 
 @post("/", opt=ADMIN)
 async def create_key(
     visit: NamedDependency[Visit],
     form: NamedDependency[Form],
-) -> Response[str]:
-    """The secret is on the page that answers, and never again."""
+) -> Response[str] | Redirect:
+    """The secret is on the page that this leads to, and never again."""
     try:
         made = await visit.control.api_keys.create(visit.identity, convert(_key_fields(form), NewApiKey))
     except RequestError as error:
         return await _keys(visit, None, error=error, form=form)
-    return await _keys(visit, None, made=made)
+    return show_once(visit, _HERE, Once(id=made.key.id, secret=made.secret))
 
 
 @get("/{key_id:uuid}", opt=READ)
@@ -55,7 +60,7 @@ async def key_page(
     key_id: FromPath[UUID],
     visit: NamedDependency[Visit],
 ) -> Response[str]:
-    return _key(visit, await visit.control.api_keys.get(visit.identity, str(key_id)))
+    return await _key(visit, str(key_id))
 
 
 @post("/{key_id:uuid}", opt=ADMIN)
@@ -73,8 +78,8 @@ async def change_key(
             visit.identity, str(key_id), convert(fields, ApiKeyChanges), revision_in(form)
         )
     except RequestError as error:
-        return _key(visit, await visit.control.api_keys.get(visit.identity, str(key_id)), error=error, form=form)
-    return see(f"/api-keys/{key_id}", "changed")
+        return await _key(visit, str(key_id), error=error, form=form)
+    return see(f"{_HERE}/{key_id}", "changed")
 
 
 @post("/{key_id:uuid}/revoke", opt=ADMIN)
@@ -84,7 +89,7 @@ async def revoke_key(
     form: NamedDependency[Form],
 ) -> Redirect:
     await visit.control.api_keys.revoke(visit.identity, str(key_id), revision_in(form))
-    return see("/api-keys", "revoked")
+    return see(_HERE, "revoked")
 
 
 async def _keys(
@@ -93,7 +98,7 @@ async def _keys(
     *,
     error: RequestError | None = None,
     form: Form | None = None,
-    made: MadeApiKey | None = None,
+    made: Once | None = None,
 ) -> Response[str]:
     found = await visit.control.api_keys.page(visit.identity, _PAGE_SIZE, cursor)
     return visit.page(
@@ -107,14 +112,16 @@ async def _keys(
     )
 
 
-def _key(visit: Visit, key: ApiKey, error: RequestError | None = None, form: Form | None = None) -> Response[str]:
+async def _key(visit: Visit, key_id: str, error: RequestError | None = None, form: Form | None = None) -> Response[str]:
+    key = await visit.control.api_keys.get(visit.identity, key_id)
     shown = form or Form({
         "name": [key.name],
         "execute": ["on"] if _EXECUTE in key.permissions else [],
         "expiresAt": [_minute(key.expires_at) if key.expires_at else ""],
         "allowedIps": ["\n".join(key.allowed_ips)],
     })  # fmt: skip
-    return visit.page("api_key.html", error, key=key, form=shown, now=datetime.now(UTC))
+    used_by = await visit.control.api_keys.used_by(visit.identity, key.id)
+    return visit.page("api_key.html", error, key=key, form=shown, used_by=used_by, now=datetime.now(UTC))
 
 
 def _key_fields(form: Form) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import Final
 from litestar import Response
 from msgspec import Struct
 
+from libs.sealing import Sealer
 from services.config.accounts import Accounts
 from services.config.activity import Activity
 from services.config.api_keys import ApiKeys
@@ -41,6 +42,7 @@ class Control(Struct, frozen=True, kw_only=True):
     api_keys: ApiKeys
     users: Users
     audit_log: AuditLog
+    sealer: Sealer
     ingress_url: IngressUrl
     config_url: str
 

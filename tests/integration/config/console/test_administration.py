@@ -1,7 +1,10 @@
 """Settings: API keys, users, one's own account, the audit log."""
 
-from tests.integration.config.console.browser import Browser
+from services.config.console.once import COOKIE
+from services.config.identity import ROLES
+from tests.integration.config.console.browser import Browser, browser
 from tests.integration.config.control_plane import EMAIL, PASSWORD, ControlPlane
+from tests.integration.config.test_users import OTHER, make_user
 
 
 def code(admin: Browser, identifier: str) -> str:
@@ -17,6 +20,10 @@ async def test_an_api_key_is_made_its_secret_shown_once_changed_and_revoked(
     secret = code(admin, "secret")
     assert secret.startswith("inlet_")
     assert admin.page.html.count(secret) == 1
+    assert secret not in admin.answer.history[0].headers["set-cookie"]
+    assert admin.answer.request.method == "GET"  # loading it again makes nothing and shows no secret
+    await admin.open(admin.path)
+    assert secret not in admin.page.html
     token = await plane.call("POST", "/uauth/v2/auth/login/profile", {"apiKey": secret}, status=401)
     assert token  # from another address than those that are allowed
     [key] = (await plane.call("GET", "/api/v1/api-keys"))["items"]
@@ -87,6 +94,49 @@ async def test_the_last_administrator_stays_one(admin: Browser) -> None:
     await admin.open(mine)
     await admin.press("Save", {"Administrate: API keys, users, audit log": False}, status=409)
     assert "Nobody would be left" in admin.page.text
+async def test_an_email_address_that_the_api_takes_is_taken_by_the_page(admin: Browser) -> None:
+    await admin.open("/users")
+    assert admin.page.field("Email address").kind == "text"  # browsers know ASCII addresses only
+    await admin.press("Create", {"Email address": "jörg@bücher.example"})
+    assert "jörg@bücher.example" in admin.page.text
+
+
+async def test_a_secret_is_shown_to_nobody_but_who_made_it(admin: Browser, plane: ControlPlane) -> None:
+    await make_user(plane, role="administrator")
+    await admin.open("/api-keys")
+    [made] = (await admin.press("Create", {"Name": "Portal"})).answer.history
+    sealed = made.headers["set-cookie"]
+    assert "HttpOnly" in sealed
+    assert "SameSite=strict" in sealed
+    for email, is_shown in ((EMAIL, True), (OTHER, False)):
+        async with browser(plane) as other:
+            await other.sign_in(email)
+            other.client.cookies.set(COOKIE, sealed.partition("=")[2].partition(";")[0])
+            await other.open("/api-keys")
+            assert ("Copy the secret now" in other.page.text) == is_shown
+
+
+async def test_the_page_of_an_api_key_names_the_integrations_that_use_it(admin: Browser, plane: ControlPlane) -> None:
+    first, second = [
+        (await plane.call("POST", "/api/v1/api-keys", {"name": name}, status=201))["id"] for name in ("a", "b")
+    ]
+    await admin.open(f"/api-keys/{first}")
+    assert "Used by No integration." in admin.page.text
+    await plane.create_integration("Draft", auth={"kind": "jwt", "apiKeyId": first})
+    live = await plane.create_integration("Live", auth={"kind": "jwt", "apiKeyId": first})
+    await plane.call("POST", f"/api/v1/integrations/{live}/publish")
+    await plane.call("PATCH", f"/api/v1/integrations/{live}", {"auth": {"kind": "jwt", "apiKeyId": second}})
+    await plane.create_integration("Open")
+    for key_id, users in ((first, "Live Published v1 Unpublished changes Draft Draft"), (second, "Live Published v1")):
+        await admin.open(f"/api-keys/{key_id}")
+        assert f"Used by {users}" in admin.page.text
+        assert "Open Draft" not in admin.page.text
+    await admin.open(f"/api-keys/{first}")
+    await admin.press("Revoke")
+    await admin.open(f"/api-keys/{first}")
+    assert "Used by Live" in admin.page.text
+
+
     assert not admin.page.field("Administrate: API keys, users, audit log").is_on
     await admin.open(mine)
     await admin.press("Delete", status=409)
