@@ -1,6 +1,6 @@
 """Pages: Settings. Users, one's own account, the audit log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -10,24 +10,32 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from services.config.console.forms import Form, convert, revision_in
+from services.config.console.once import COOKIE, Once, show_once, to_show
 from services.config.console.paging import cursor_in
 from services.config.console.rendering import see
 from services.config.console.visit import Visit
 from services.config.errors import RequestError
-from services.config.identity import ROLES, Permission, User, role_of
+from services.config.identity import ROLES, Permission, Permissions, User, role_of
 from services.config.rest.requests import SIGNED_IN, ApiRequest, client_address, needs
-from services.config.users import MadeUser, NewUser, UserChanges
+from services.config.users import NewUser, UserChanges
 from services.config.workspace import WorkspaceChanges, time_zones
 
 ADMIN: Final = needs(Permission.ADMIN)
 _PAGE_SIZE: Final = 50
+_USERS: Final = "/users"
+_ROLE_NAMES: Final[Mapping[str, str]] = {
+    "viewer": "Viewer: sees integrations",
+    "author": "Author: also makes drafts",
+    "publisher": "Publisher: also publishes",
+    "administrator": "Administrator: does everything",
+}
 
 
 def administration_routers() -> list[Router]:
     users = [users_page, create_user, user_page, change_user, remove_user]
     others = [audit_page, account_page, change_password, workspace_page, change_workspace]
     return [
-        Router("/users", route_handlers=users, include_in_schema=False),
+        Router(_USERS, route_handlers=users, include_in_schema=False),
         Router("/", route_handlers=others, include_in_schema=False),
     ]
 
@@ -37,21 +45,25 @@ async def users_page(
     request: ApiRequest,
     visit: NamedDependency[Visit],
 ) -> Response[str]:
-    return await _users(visit, cursor_in(request))
+    made = to_show(visit, _USERS, request)
+    page = await _users(visit, cursor_in(request), made=made)
+    if made:
+        page.delete_cookie(COOKIE, path=_USERS)
+    return page
 
 
 @post("/", opt=ADMIN)
 async def create_user(
     visit: NamedDependency[Visit],
     form: NamedDependency[Form],
-) -> Response[str]:
-    """A generated password is on the page that answers, and never again."""
-    fields = {"email": form.text("email"), "permissions": form.texts("permission")}
+) -> Response[str] | Redirect:
+    """A generated password is on the page that this leads to, and never again."""
+    fields = {"email": form.text("email"), **_allowed(form)}
     try:
         made = await visit.control.users.create(visit.identity, convert(fields, NewUser))
     except RequestError as error:
         return await _users(visit, None, error=error, form=form)
-    return await _users(visit, None, made=made)
+    return show_once(visit, _USERS, Once(id=made.user.id, secret=made.password or ""))
 
 
 @get("/{user_id:uuid}", opt=ADMIN)
@@ -68,14 +80,14 @@ async def change_user(
     visit: NamedDependency[Visit],
     form: NamedDependency[Form],
 ) -> Response[str] | Redirect:
-    fields: dict[str, object] = {"permissions": form.texts("permission")}
+    fields = _allowed(form)
     if form.text("password"):
         fields["password"] = form.text("password")
     try:
         await visit.control.users.change(visit.identity, str(user_id), convert(fields, UserChanges), revision_in(form))
     except RequestError as error:
         return _user(visit, await visit.control.users.get(visit.identity, str(user_id)), error=error, form=form)
-    return see(f"/users/{user_id}", "changed")
+    return see(f"{_USERS}/{user_id}", "changed")
 
 
 @post("/{user_id:uuid}/delete", opt=ADMIN)
@@ -88,7 +100,7 @@ async def remove_user(
         await visit.control.users.delete(visit.identity, str(user_id), revision_in(form))
     except RequestError as error:
         return _user(visit, await visit.control.users.get(visit.identity, str(user_id)), error=error)
-    return see("/users", "deleted")
+    return see(_USERS, "deleted")
 
 
 @get("/audit-log", opt=ADMIN)
@@ -154,7 +166,7 @@ async def _users(
     *,
     error: RequestError | None = None,
     form: Form | None = None,
-    made: MadeUser | None = None,
+    made: Once | None = None,
 ) -> Response[str]:
     found = await visit.control.users.page(visit.identity, _PAGE_SIZE, cursor)
     return visit.page(
@@ -163,10 +175,9 @@ async def _users(
         users=found.items,
         next_cursor=found.next_cursor,
         made=made,
-        form=form or Form({"permission": list(ROLES["author"])}),
+        form=form or Form({}),
         role_of=role_of,
-        roles=ROLES,
-        permissions=_permission_names(),
+        **_choice(ROLES["author"], form),
     )
 
 
@@ -176,9 +187,24 @@ def _user(visit: Visit, user: User, error: RequestError | None = None, form: For
         error,
         user=user,
         revision=form.text("revision") if form else user.revision,
-        chosen=form.texts("permission") if form else list(user.permissions),
-        permissions=_permission_names(),
+        **_choice(user.permissions, form),
     )
+
+
+def _allowed(form: Form) -> dict[str, object]:
+    """What a user may do: a role, or where none is chosen what is ticked."""
+    role = form.text("role")
+    return {"role": role} if role else {"permissions": form.texts("permission")}
+
+
+def _choice(permissions: Permissions, form: Form | None) -> dict[str, object]:
+    """The fields for that: as they are stored, or as they were sent."""
+    return {
+        "role": form.text("role") if form else role_of(permissions) or "",
+        "roles": _ROLE_NAMES,
+        "chosen": form.texts("permission") if form else list(permissions),
+        "permissions": _permission_names(),
+    }
 
 
 def _permission_names() -> Sequence[tuple[str, str]]:
@@ -187,5 +213,5 @@ def _permission_names() -> Sequence[tuple[str, str]]:
         (Permission.INTEGRATIONS_READ, "See incoming integrations"),
         (Permission.INTEGRATIONS_WRITE, "Create and edit incoming integrations"),
         (Permission.INTEGRATIONS_PUBLISH, "Publish incoming integrations"),
-        (Permission.ADMIN, "Administrate: API keys, users, audit log"),
+        (Permission.ADMIN, "Administrate: API keys, users, dead letters, audit log, workspace"),
     )

@@ -56,19 +56,25 @@ async def test_an_api_key_is_made_its_secret_shown_once_changed_and_revoked(
 
 async def test_a_user_is_made_with_a_password_that_is_shown_once(admin: Browser, plane: ControlPlane) -> None:
     await admin.open("/users")
-    await admin.press("Create", {"Email address": "jane@example.com", "Publish incoming integrations": True})
+    assert set(admin.page.field("Role").options) == {*ROLES, ""}
+    await admin.press("Create", {"Email address": "jane@example.com", "Role": "publisher"})
     password = code(admin, "password")
     assert admin.page.html.count(password) == 1
     assert "publisher" in admin.page.text
+    assert admin.answer.request.method == "GET"  # loading it again makes nothing and shows no password
+    await admin.open(admin.path)
+    assert password not in admin.page.html
     await plane.call("POST", "/api/v1/session", {"email": "jane@example.com", "password": password}, status=201)
     await admin.press("Create", {"Email address": "JANE@example.com "}, status=400)
     assert "is taken" in admin.page.text
     assert admin.page.field("Email address").value == "JANE@example.com "
     user_id = next(link for link in admin.page.links if link.startswith("/users/")).rpartition("/")[2]
     await admin.open(f"/users/{user_id}")
+    assert admin.page.field("Role").value == "publisher"
     await admin.press("Save", {"New password": "short"}, status=400)
     assert "must have at least 12 characters" in admin.page.text
-    await admin.press("Save", {"New password": "a longer password", "Access Automation Hub": False})
+    boxes: dict[str, str | bool] = {"Role": "", "Access Automation Hub": False}
+    await admin.press("Save", {"New password": "a longer password", **boxes})
     assert (await plane.call("GET", f"/api/v1/users/{user_id}"))["permissions"] == [
         "INTEGRATIONS_READ", "INTEGRATIONS_WRITE", "INTEGRATIONS_PUBLISH"
     ]  # fmt: skip
@@ -80,7 +86,7 @@ async def test_a_user_is_made_with_a_password_that_is_shown_once(admin: Browser,
 
 async def test_a_user_and_a_key_of_no_use_are_warned_of_where_they_are_made(admin: Browser) -> None:
     await admin.open("/users")
-    await admin.press("Create", {"Email address": "jane@example.com", "Access Automation Hub": False})
+    await admin.press("Create", {"Email address": "jane@example.com", "Role": "", "Access Automation Hub": False})
     assert "Permissions lack AUTOMATION_ACCESS" in admin.page.text
     await admin.open("/api-keys")
     execute = "INCOMING_WEBHOOK_EXECUTE: its tokens may send to integrations"
@@ -88,12 +94,6 @@ async def test_a_user_and_a_key_of_no_use_are_warned_of_where_they_are_made(admi
     assert "Permissions lack INCOMING_WEBHOOK_EXECUTE" in admin.page.text
 
 
-async def test_the_last_administrator_stays_one(admin: Browser) -> None:
-    await admin.open("/users")
-    [mine] = [link for link in admin.page.links if link.startswith("/users/")]
-    await admin.open(mine)
-    await admin.press("Save", {"Administrate: API keys, users, audit log": False}, status=409)
-    assert "Nobody would be left" in admin.page.text
 async def test_an_email_address_that_the_api_takes_is_taken_by_the_page(admin: Browser) -> None:
     await admin.open("/users")
     assert admin.page.field("Email address").kind == "text"  # browsers know ASCII addresses only
@@ -137,7 +137,14 @@ async def test_the_page_of_an_api_key_names_the_integrations_that_use_it(admin: 
     assert "Used by Live" in admin.page.text
 
 
-    assert not admin.page.field("Administrate: API keys, users, audit log").is_on
+async def test_the_last_administrator_stays_one(admin: Browser) -> None:
+    await admin.open("/users")
+    [mine] = [link for link in admin.page.links if link.startswith("/users/")]
+    await admin.open(mine)
+    administrate = "Administrate: API keys, users, dead letters, audit log, workspace"
+    await admin.press("Save", {"Role": "", administrate: False}, status=409)
+    assert "Nobody would be left" in admin.page.text
+    assert not admin.page.field(administrate).is_on
     await admin.open(mine)
     await admin.press("Delete", status=409)
     assert "Nobody would be left" in admin.page.text
