@@ -30,8 +30,8 @@ PUBLISH: Final = needs(Permission.INTEGRATIONS_WRITE, Permission.INTEGRATIONS_PU
 
 def incoming_router() -> Router:
     handlers = [
-        *(list_page, new_page, create, page, save, save_and_publish, retrieve, cancel_capture),
-        *(unpublish, discard_draft, delete_page, remove),
+        *(list_page, new_page, create, page, save, save_and_publish),
+        *(retrieve, cancel_capture, delete_page, remove),
     ]
     return Router("/incoming", route_handlers=handlers, include_in_schema=False)
 
@@ -142,26 +142,6 @@ async def cancel_capture(
     await visit.control.captures.cancel(visit.identity, str(integration_id))
     saved = await _saved(str(integration_id), visit, form)
     return see(_at(saved.id), section="data") if isinstance(saved, Integration) else saved
-
-
-@post("/{integration_id:uuid}/unpublish", opt=needs(Permission.INTEGRATIONS_PUBLISH))
-async def unpublish(
-    integration_id: FromPath[UUID],
-    visit: NamedDependency[Visit],
-    form: NamedDependency[Form],
-) -> Redirect:
-    await visit.control.integrations.unpublish(visit.identity, str(integration_id), revision_in(form))
-    return see(_at(str(integration_id)), "unpublished")
-
-
-@post("/{integration_id:uuid}/discard-draft", opt=WRITE)
-async def discard_draft(
-    integration_id: FromPath[UUID],
-    visit: NamedDependency[Visit],
-    form: NamedDependency[Form],
-) -> Redirect:
-    await visit.control.integrations.discard_draft(visit.identity, str(integration_id), revision_in(form))
-    return see(_at(str(integration_id)), "discarded")
 
 
 @get("/{integration_id:uuid}/delete", opt=WRITE)

@@ -20,6 +20,7 @@ from services.config.console.business_events import business_event_router
 from services.config.console.dead_letters import dead_letter_router
 from services.config.console.incoming import incoming_router
 from services.config.console.rendering import PAGE_HEADERS, STATIC, View
+from services.config.console.taking_back import taking_back_router
 from services.config.console.visit import Control, Visit
 from services.config.errors import UnauthenticatedError
 from services.config.identity import Identity
@@ -51,6 +52,7 @@ def console_router(control: Control, environment: Environment) -> Router:
         route_handlers=[
             *access_routes(),
             incoming_router(),
+            taking_back_router(),
             activity_router(),
             business_event_router(),
             api_key_router(),

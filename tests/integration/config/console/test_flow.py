@@ -87,16 +87,29 @@ async def test_a_published_integration_is_changed_discarded_unpublished_and_dele
     integration_id = await plane.create_integration()
     path = f"/api/v1/integrations/{integration_id}"
     await admin.open(f"/incoming/{integration_id}")
-    assert {"Unpublish", "Discard draft"}.isdisjoint(admin.page.offers())
+    here = f"/incoming/{integration_id}"
+    steps = {f"{here}/unpublish", f"{here}/discard-draft"}
+    assert steps.isdisjoint(admin.page.links)
     await admin.press("Save & publish")
     await admin.press("Save", {"Name": "Renamed", "Requests per second": "2.5", "At once": "10"})
     assert "Saved as a draft" in admin.page.text
     assert "Unpublished changes" in admin.page.text
     assert (await plane.call("GET", path))["rateLimit"] == {"perSecond": 2.5, "burst": 10}
+    assert steps <= set(admin.page.links)
+    await admin.open(f"{here}/discard-draft")
+    assert 'name "Renamed" "Complaints"' in admin.page.text
+    assert (await plane.call("GET", path))["name"] == "Renamed"
     await admin.press("Discard draft")
-    assert (await plane.call("GET", path))["name"] == "Complaints"
+    assert ((await plane.call("GET", path))["name"], admin.path) == ("Complaints", here)
+    await admin.open(f"{here}/discard-draft")
+    assert "It is what is published." in admin.page.text
+    await admin.open(f"{here}/unpublish")
+    assert "answers 404" in admin.page.text
+    assert (await plane.call("GET", path))["state"] == "published"
     await admin.press("Unpublish")
-    assert (await plane.call("GET", path))["state"] == "draft"
+    assert ((await plane.call("GET", path))["state"], admin.path) == ("draft", here)
+    await admin.open(f"{here}/unpublish")
+    assert "It is not published." in admin.page.text
     event_id = await plane.create_business_event(integration_id)
     await admin.open(f"/incoming/{integration_id}/delete")
     await admin.press("Delete", status=409)

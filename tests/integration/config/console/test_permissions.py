@@ -26,7 +26,7 @@ FIRST_ROLE: dict[str, set[Route]] = {
         *(("GET", f"/incoming/{{id}}/{path}") for path in ("activity", "activity/{id}", "find")),
     },
     "author": {
-        *(("GET", path) for path in ("/incoming/new", "/incoming/{id}/delete")),
+        *(("GET", path) for path in ("/incoming/new", "/incoming/{id}/delete", "/incoming/{id}/discard-draft")),
         *(("GET", path) for path in ("/business-events/new", "/business-events/{id}/delete")),
         *(("POST", f"/incoming/{path}") for path in ("new", "{id}", "{id}/retrieve", "{id}/cancel-capture")),
         *(("POST", f"/incoming/{path}") for path in ("{id}/discard-draft", "{id}/delete")),
@@ -35,7 +35,10 @@ FIRST_ROLE: dict[str, set[Route]] = {
             for path in ("new", "{id}", "{id}/activate", "{id}/pause", "{id}/delete")
         ),
     },
-    "publisher": {("POST", "/incoming/{id}/publish"), ("POST", "/incoming/{id}/unpublish")},
+    "publisher": {
+        *(("POST", f"/incoming/{{id}}/{path}") for path in ("publish", "unpublish")),
+        ("GET", "/incoming/{id}/unpublish"),
+    },
     "administrator": {
         *(("POST", path) for path in ("/api-keys", "/api-keys/{id}", "/api-keys/{id}/revoke")),
         *(("GET", path) for path in ("/users", "/users/{id}", "/audit-log", "/workspace", "/dead-letters")),

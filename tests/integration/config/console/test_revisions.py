@@ -76,11 +76,11 @@ async def test_what_is_done_to_an_outdated_state_is_not_done(admin: Browser, pla
     path = f"/api/v1/integrations/{integration_id}"
     await plane.call("POST", f"{path}/publish")
     await plane.call("PATCH", path, {"name": "Draft"})
-    for button in ("Unpublish", "Discard draft"):
-        await admin.open(f"/incoming/{integration_id}")
+    for page, button in (("unpublish", "Unpublish"), ("discard-draft", "Discard draft")):
+        await admin.open(f"/incoming/{integration_id}/{page}")
         await plane.call("PATCH", path, {"name": f"Changed before {button}"})
         await admin.press(button, status=412)
-        assert "It has changed in the meantime" in admin.page.text
+        assert f"Changed before {button}?" in admin.page.text
         assert f"/incoming/{integration_id}" in admin.page.links
     stored = await plane.call("GET", path)
     assert (stored["state"], stored["name"]) == ("published", "Changed before Discard draft")
