@@ -1,5 +1,6 @@
 """Pages: Automation Hub > Incoming. The list, an integration with its sections, and what can be done with it."""
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -86,7 +87,7 @@ async def page(
     visit: NamedDependency[Visit],
 ) -> Response[str]:
     integration = await visit.control.integrations.get(visit.identity, str(integration_id))
-    return await _show(visit, integration, open_section=request.query_params.get("open", ""))
+    return await _show(visit, integration, open_sections=(request.query_params.get("open", ""),))
 
 
 @post("/{integration_id:uuid}", opt=WRITE)
@@ -181,8 +182,11 @@ async def _saved(integration_id: str, visit: Visit, form: Form) -> Integration |
         changes = integration_form.changes(fields, form)
         return await visit.control.integrations.change(visit.identity, integration_id, changes, revision_in(form))
     except RequestError as error:
-        revision = form.text("revision")
-        return await _show(visit, before, error=error, fields=fields, revision=revision)
+        is_overtaken = isinstance(error, OutdatedError)
+        differing = integration_form.differing_sections(fields, before.draft, form) if is_overtaken else ()
+        return await _show(
+            visit, before, error=error, fields=fields, revision=form.text("revision"), open_sections=differing
+        )
 
 
 async def _new(visit: Visit, fields: IntegrationForm, error: RequestError | None = None) -> Response[str]:
@@ -205,7 +209,7 @@ async def _show(
     visit: Visit,
     integration: Integration,
     *,
-    open_section: str = "",
+    open_sections: Collection[str] = (),
     error: RequestError | None = None,
     fields: IntegrationForm | None = None,
     revision: str = "",
@@ -226,7 +230,7 @@ async def _show(
         capture=capture,
         url=visit.control.ingress_url.of(integration.id),
         login_url=f"{visit.control.config_url}/uauth/v2/auth/login/profile",
-        open_section=open_section,
+        open_sections=open_sections,
         api_keys=await visit.usable_keys(shown.api_key_id),
         listeners=await visit.control.business_events.page(visit.identity, _PAGE_SIZE, None, integration.id),
         auth_names=AUTH_NAMES,

@@ -19,6 +19,7 @@ AUTH_NAMES: Final[Mapping[str, str]] = {
     "none": "Without authentication",
     "meta": "Webhook from Meta",
 }
+_RULES: Final = frozenset({"parameters", "on_redis_down"})
 HASH_HEADER: Final = "headers.x-deduplication-hash"
 
 
@@ -79,6 +80,18 @@ def read(form: Form, kind: str) -> IntegrationForm:
         per_second=form.text("perSecond").strip(),
         burst=form.text("burst").strip(),
     )
+
+
+def differing_sections(fields: IntegrationForm, draft: Draft, form: Form) -> set[str]:
+    """The sections in which something else was sent than a draft has, or a secret, which cannot be compared."""
+    stored = shown(draft)
+    differing = {name for name in IntegrationForm.__struct_fields__ if getattr(fields, name) != getattr(stored, name)}
+    sections: set[str] = set()
+    if differing & _RULES:
+        sections.add("deduplication")
+    if differing - _RULES or form.text("appSecret") or form.text("verifyToken"):
+        sections.add("endpoint")
+    return sections
 
 
 def new_integration(fields: IntegrationForm, form: Form) -> NewIntegration:

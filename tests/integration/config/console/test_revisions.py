@@ -1,5 +1,7 @@
 """Two people at one thing: nobody overwrites what they have not seen."""
 
+import re
+
 from tests.integration.config.console.browser import Browser
 from tests.integration.config.control_plane import ControlPlane
 
@@ -24,6 +26,29 @@ async def test_a_form_of_an_outdated_integration_is_kept_and_overwrites_nothing(
     await admin.open(f"/incoming/{integration_id}")
     await admin.press("Save", {"Name": "Typed"})
     assert (await plane.call("GET", path))["name"] == "Typed"
+
+
+async def test_of_an_outdated_form_the_sections_are_open_in_which_something_else_was_typed(
+    admin: Browser, plane: ControlPlane
+) -> None:
+    auth = {"kind": "meta", "appSecret": "a secret", "verifyToken": "a token"}
+    integration_id = await plane.create_integration(auth=auth)
+    cases: list[tuple[dict[str, str | bool], set[str]]] = [
+        ({"Node icon": "📬"}, {"endpoint"}),
+        ({"App secret": "another one"}, {"endpoint"}),
+        ({"Others, by name": "body.a"}, {"deduplication"}),
+        ({}, set()),
+    ]
+    for number, (typed, sections) in enumerate(cases):
+        await admin.open(f"/incoming/{integration_id}")
+        assert _open_sections(admin) == set()
+        await plane.call("PATCH", f"/api/v1/integrations/{integration_id}", {"icon": f"{number}"})
+        await admin.press("Save", {"Node icon": f"{number}"} | typed, status=412)
+        assert _open_sections(admin) == sections
+
+
+def _open_sections(admin: Browser) -> set[str]:
+    return set(re.findall(r'<details class="card section" id="(\w+)" open>', admin.page.html))
 
 
 async def test_a_form_of_an_outdated_business_event_is_kept_and_overwrites_nothing(
