@@ -1,6 +1,6 @@
 """What came to an integration lately: its latest requests with their outcome, and how many there were."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -85,6 +85,16 @@ class Activity:
         return Page(
             items=[shown_entry(entry, named) for entry in shown], next_cursor=shown[-1].id if following else None
         )
+
+    async def among_latest(
+        self, by: Identity, integration_id: str, ids: Collection[str]
+    ) -> Mapping[str, ActivityEntry]:
+        """Those of these events that are among the latest requests, by their ids."""
+        async with self._workspaces.reading(by.workspace.id) as scope:
+            entries = await recent.latest(scope.connection, scope.workspace.id, integration_id)
+            found = [entry for entry in entries if entry.id in ids]
+            named = await names_of(scope, (one for entry in found for one in entry.business_events))
+        return {entry.id: shown_entry(entry, named) for entry in found}
 
     async def series(self, by: Identity, integration_id: str, hours: int = 24) -> list[Bucket]:
         """The counts of every five minutes of the last hours, at most `HOURS_LIMIT`, the oldest first.

@@ -54,7 +54,9 @@ async def explanation_page(
     try:
         explanation = await control.explanations.of(identity, str(event_id), integration.id)
     except SplitError as split:
-        return visit.page("split_request.html", integration=integration, request_id=event_id, event_ids=split.event_ids)
+        known = await control.activity.among_latest(identity, integration.id, set(split.event_ids))
+        events = [(one, known.get(one)) for one in split.event_ids]
+        return visit.page("split_request.html", integration=integration, request_id=event_id, events=events)
     shown = await asyncio.to_thread(explained.shown, explanation)
     return visit.page("explanation.html", integration=integration, explanation=explanation, excerpt=shown)
 

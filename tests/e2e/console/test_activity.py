@@ -1,5 +1,7 @@
 """The activity of an integration in a browser: what became of each request, and why."""
 
+import hashlib
+import hmac
 import json
 
 import httpx
@@ -101,3 +103,33 @@ async def test_every_request_is_there_with_its_outcome_and_each_is_explained(
         await expect(page.locator(".badges")).to_contain_text("Triggered")
         await page.goto("/incoming?q=" + unique)
         await expect(page.locator("tbody .number").nth(1)).to_have_text("1")
+
+
+async def test_the_parts_of_a_request_are_listed_with_what_became_of_each(
+    opened: Open, author: Author, sender: httpx.AsyncClient, unique: str
+) -> None:
+    auth: dict[str, object] = {"kind": "meta", "appSecret": unique, "verifyToken": unique, "splitBatches": True}
+    integration = await author.post("/integrations", {"name": unique, "auth": auth})
+    field: dict[str, object] = {"param": "body.entry.0.changes.0.field", "type": "string", "operator": "EQUAL"}
+    await author.make_business_event(integration, field | {"value": "feed"})
+    await author.post(f"/integrations/{integration.id}/publish")
+    raw = json.dumps({"entry": [{"changes": [{"field": "feed"}, {"field": "leadgen"}]}]}).encode()
+    signature = "sha256=" + hmac.new(unique.encode(), raw, hashlib.sha256).hexdigest()
+    await answered(sender, integration.url, 200, {"x-hub-signature-256": signature}, raw)
+    async with opened(viewport={"width": 360, "height": 740}) as screen:
+        page = screen.page
+
+        async def are_there() -> bool:
+            await page.goto(f"/incoming/{integration.id}/activity")
+            return await page.locator("tbody .badge").count() == 2
+
+        await eventually(are_there)
+        await page.get_by_role("link", name="part of a request").first.click()
+        parts = page.get_by_role("region", name="Parts").locator("tbody tr")
+        await expect(parts).to_have_count(2)
+        for number, (outcome, detail) in enumerate([("Triggered", "b"), ("Accepted", "No Business Event matched.")]):
+            for text in (outcome, detail):
+                await expect(parts.nth(number)).to_contain_text(text)
+            await expect(parts.nth(number).locator("time")).to_be_visible()
+        assert await screen.barriers() == []
+        assert not await screen.is_too_wide()
