@@ -57,7 +57,7 @@ async def test_every_request_is_there_with_its_outcome_and_each_is_explained(
 
         await activity(page, integration_id)
         await expect(page.locator(".legend")).to_contain_text("2 accepted")
-        await expect(page.locator(".legend")).to_contain_text("1 duplicates")
+        await expect(page.locator(".legend .duplicates")).to_have_text("1 duplicate")
         await expect(page.locator("tbody tr", has_text="Triggered")).to_contain_text("b")
         await expect(page.locator("tbody tr", has_text="Accepted")).to_contain_text("No Business Event matched.")
         await expect(page.locator("tbody tr", has_text="Duplicate")).to_contain_text(f'"{unique}-1"')
@@ -97,7 +97,7 @@ async def test_every_request_is_there_with_its_outcome_and_each_is_explained(
         await activity(page, integration_id)
         assert not await screen.is_too_wide()
         assert await screen.cut_tables() == []
-        await page.get_by_label("Another event, by its id").fill(event_id)
+        await page.get_by_label("Another event, by its id").fill(f" {event_id} ")
         await page.get_by_role("button", name="Explain").click()
         await page.wait_for_url(f"**/activity/{event_id}")
         await expect(page.locator(".badges")).to_contain_text("Triggered")
