@@ -7,7 +7,7 @@ If the reading itself fails, the process ends: a view that silently stopped woul
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final, Protocol, get_args
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -57,13 +57,14 @@ def fold(records: Iterable[Record]) -> dict[str, Definition | Undecodable | None
 class DefinitionsView:
     """Reads the topic and hands what changed to `apply`, one call after the other.
 
-    Definitions of a kind that this version does not know are for services of a later one, and passed over.
+    Definitions of other kinds than `kinds` are passed over: those that this version does not know are for services of
+    a later one.
 
     The first call brings everything that exists, without tombstones; `ready` is true once it has returned. An
     `apply` that needs a consistent snapshot builds a new one and swaps it whole.
     """
 
-    def __init__(self, bootstrap: str, apply: Apply) -> None:
+    def __init__(self, bootstrap: str, apply: Apply, kinds: Collection[str] = KINDS) -> None:
         self.ready = False
         # Everything before this offset has been applied.
         self.offset = 0
@@ -71,6 +72,7 @@ class DefinitionsView:
         self._strange: set[str] = set()
         self._bootstrap = bootstrap
         self._apply = apply
+        self._kinds = kinds
 
     async def reach(self, offset: int, *, within_s: float = _REACH_LIMIT_S) -> None:
         """Return once everything before `offset` has been applied.
@@ -100,7 +102,7 @@ class DefinitionsView:
             while True:
                 batches = await consumer.getmany(timeout_ms=_CONTACT_INTERVAL_MS)
                 self._note_contact(consumer)
-                changes = self._known(fold(record for batch in batches.values() for record in batch))
+                changes = fold(self._wanted(record for batch in batches.values() for record in batch))
                 if changes:
                     await self._apply(changes)
                     log.info("definitions changed: %d", len(changes))
@@ -134,7 +136,7 @@ class DefinitionsView:
         state: dict[str, Definition | Undecodable | None] = {}
         while not await _reached(consumer, ends):
             batches = await consumer.getmany(timeout_ms=_CONTACT_INTERVAL_MS)
-            state.update(self._known(fold(record for batch in batches.values() for record in batch)))
+            state.update(fold(self._wanted(record for batch in batches.values() for record in batch)))
         live = {key: definition for key, definition in state.items() if definition is not None}
         await self._apply(live)
         await self._note_offset(consumer)
@@ -142,13 +144,15 @@ class DefinitionsView:
         self.ready = True
         log.info("definitions loaded: %d", len(live))
 
-    def _known(self, changes: Changes) -> Changes:
-        """Without what is of an unknown kind. Each such kind is logged once."""
-        kinds = {key: key.partition("/")[0] for key in changes}
-        for kind in set(kinds.values()) - KINDS - self._strange:
-            self._strange.add(kind)
-            log.warning("definitions of the kind %r are of a later version, and are passed over", kind)
-        return {key: definition for key, definition in changes.items() if kinds[key] in KINDS}
+    def _wanted(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Those of the kinds that are wanted. Of the others, each kind that is unknown is logged once."""
+        for record in records:
+            kind = (record.key or b"").partition(b"/")[0].decode(errors="replace")
+            if kind in self._kinds:
+                yield record
+            elif kind not in KINDS and record.key is not None and kind not in self._strange:
+                self._strange.add(kind)
+                log.warning("definitions of the kind %r are of a later version, and are passed over", kind)
 
     async def _note_offset(self, consumer: AIOKafkaConsumer) -> None:
         for partition in consumer.assignment():  # the topic has one

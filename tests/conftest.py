@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from sqlalchemy import make_url, text
@@ -34,6 +35,10 @@ COMPOSE = TESTS.parent / "docker-compose.yml"
 T = TypeVar("T")
 
 OWNER = "inlet"
+
+# How long an example takes is a matter of the machine.
+hypothesis.settings.register_profile("inlet", deadline=None)
+hypothesis.settings.load_profile("inlet")
 
 
 @pytest.hookimpl(wrapper=True)

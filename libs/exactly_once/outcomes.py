@@ -64,6 +64,10 @@ class Output(Struct, frozen=True, kw_only=True):
     timestamp_ms: int
 
 
+class NotNowError(Exception):
+    """What a decision needs cannot be had now. The record waits: it is not poison."""
+
+
 class DeadLetter(Struct, frozen=True):
     """The end of a record that no repetition can help. Causes are few fixed words: they label a metric."""
 
@@ -131,6 +135,9 @@ class Decider(Generic[T]):
         """Decide about the records, or about the first of them, at least one, if the time limit is over before.
 
         One that raises is a poison record, not the end of its partition.
+
+        Raises:
+            NotNowError: a decision has to wait, and with it all behind it.
         """
         decisions: list[T | DeadLetter] = []
         turn_bytes = 0
@@ -151,6 +158,8 @@ class Decider(Generic[T]):
 def _attempt(decide: Callable[[Record], T | DeadLetter], record: Record) -> T | DeadLetter:
     try:
         return decide(record)
+    except NotNowError:
+        raise
     except Exception as error:  # noqa: BLE001 the decision is pure, so repeating it would raise again
         at = (record.topic, record.partition, record.offset, type(error).__name__)
         log.error("dead letter: record %s/%d/%d: %s", *at)  # noqa: TRY400 the traceback may quote the payload

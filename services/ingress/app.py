@@ -12,7 +12,7 @@ from litestar import Litestar, asgi
 
 from libs import topics
 from libs.claims import RedisClaims
-from libs.definitions import DefinitionsView
+from libs.definitions import KINDS, DefinitionsView
 from libs.health import AsgiApp, Receive, Scope, Send, health_routes
 from libs.lifecycle import Lifecycle, Service
 from libs.owners import RedisOwners
@@ -48,7 +48,7 @@ def build(settings: Settings) -> Service:
     lifecycle = Lifecycle()
     tallies = Tallies()
     snapshot = Snapshot(Compiler(Sealer(settings.master_key), tallies, settings.replicas))
-    view = DefinitionsView(settings.kafka, snapshot.apply)
+    view = DefinitionsView(settings.kafka, snapshot.apply, KINDS - {"business-event"})
     redis = redis_client(settings.redis, settings.redis_timeout_s)
     claims = RedisClaims(redis, timedelta(seconds=settings.deduplication_window_s))
     # Each topic has its own: what goes wrong with samples must not delay requests.

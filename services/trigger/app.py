@@ -7,7 +7,7 @@ from libs.exactly_once.runner import ExactlyOnce
 from libs.lifecycle import Lifecycle, Service
 from libs.messages import Trigger
 from services.trigger.handlers import Matching, count
-from services.trigger.rules import Rules
+from services.trigger.rules import KINDS, Rules
 from services.trigger.settings import Settings
 
 __all__ = ["Settings", "build"]
@@ -17,7 +17,7 @@ def build(settings: Settings) -> Service:
     """Wire the service. Nothing is connected before the application starts."""
     lifecycle = Lifecycle()
     rules = Rules()
-    view = DefinitionsView(settings.kafka, rules.apply)
+    view = DefinitionsView(settings.kafka, rules.apply, KINDS)
 
     async def follow_definitions() -> None:
         lifecycle.spawn("definitions", view.run())

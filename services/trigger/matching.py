@@ -66,10 +66,10 @@ def match(matchers: Matchers, record: Record) -> Decision:
         UUID(event.id)
     except (ValueError, RecursionError):
         return Decision(MALFORMED_EVENT)
-    matcher = matchers.get(event.integration.id)
+    rules = matchers.get(event.integration.id)
     # The time of receipt, not of matching: a repetition must come to the same result.
     try:
-        matched = matcher.match(event.body, event.headers, received_at) if matcher is not None else []
+        matched = rules.matcher.match(event.body, event.headers, received_at) if rules is not None else []
     except TooCostlyError:
         return _dead(TOO_COSTLY, event, record)
     if len(matched) * len(value) > TRIGGERS_LIMIT_BYTES:

@@ -3,20 +3,28 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from libs.definitions import Changes
+from libs.exactly_once.outcomes import NotNowError
 from libs.filters import Filter, Matcher, compile_matcher, parse
 from libs.messages import BusinessEvent, BusinessEventRef, Definition, Undecodable
 
-Matchers = Mapping[str, Matcher[BusinessEventRef]]
+KINDS: Final = frozenset({"business-event"})
+"""The kinds of definitions that are followed."""
+
 Rule = tuple[BusinessEventRef, Filter, ZoneInfo]
 
 _BUSINESS_EVENT: Final = "business-event/"
+# So many rules are compiled in a thousandth of a second or a few, which an event can wait for.
+_FEW: Final = 50
+# Changes are taken in so many at a time, with a turn for others in between.
+_AT_ONCE: Final = 500
 
 
-class UnusableBusinessEventError(Exception):
+class UnusableBusinessEventError(NotNowError):
     """A Business Event that this version cannot match: events must wait rather than pass it by."""
 
     def __init__(self, key: str, reason: str) -> None:
@@ -25,29 +33,55 @@ class UnusableBusinessEventError(Exception):
         )
 
 
+class IntegrationRules:
+    """The rules of one integration, compiled when the first event needs them: most integrations are quiet."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+
+    @cached_property
+    def matcher(self) -> Matcher[BusinessEventRef]:
+        """The compiled rules, which answer in their order.
+
+        Raises:
+            UnusableBusinessEventError: they cannot be compiled.
+        """
+        try:
+            return compile_matcher(self.rules)
+        except Exception as error:
+            raise _unusable(self.rules, error) from error
+
+
+Matchers = Mapping[str, IntegrationRules]
+
+
 class Rules:
     """Follows the Business Events. `matchers`, by integration id, is replaced as a whole and never changed."""
 
     def __init__(self) -> None:
         self.matchers: Matchers = {}
         self.loaded = asyncio.Event()
-        self._active: dict[str, dict[str, BusinessEvent]] = defaultdict(dict)
+        self._active: dict[str, dict[str, Rule]] = defaultdict(dict)
         self._integrations: dict[str, str] = {}
 
     async def apply(self, changes: Changes) -> None:
         """Take in changed definitions; only the integrations whose Business Events changed are compiled anew.
 
         Raises:
-            UnusableBusinessEventError: one of them cannot be decoded or compiled.
+            UnusableBusinessEventError: one of them cannot be read, or together they cannot be compiled.
         """
         touched: set[str] = set()
-        for key, definition in changes.items():
+        for number, (key, definition) in enumerate(changes.items()):
             if key.startswith(_BUSINESS_EVENT):
                 touched |= self._replace(key, definition)
-        active = {integration: list(self._active.get(integration, {}).values()) for integration in touched}
-        compiled = await asyncio.to_thread(_compile_all, active)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        changed = {one: rules_of(self._active[one].values()) for one in touched if one in self._active}
+        for rules in changed.values():
+            if len(rules.rules) > _FEW:
+                await asyncio.to_thread(getattr, rules, "matcher")
         kept = {integration: it for integration, it in self.matchers.items() if integration not in touched}
-        self.matchers = {**kept, **compiled}
+        self.matchers = {**kept, **changed}
         self.loaded.set()
 
     def _replace(self, key: str, definition: Definition | Undecodable | None) -> set[str]:
@@ -62,7 +96,7 @@ class Rules:
         match definition:
             case BusinessEvent(state="active", integration_id=integration):
                 self._integrations[key] = integration
-                self._active[integration][key] = definition
+                self._active[integration][key] = _rule(definition)
                 touched.add(integration)
             case BusinessEvent(state="paused") | None:
                 pass
@@ -73,21 +107,18 @@ class Rules:
         return touched
 
 
-def _compile_all(active: Mapping[str, Iterable[BusinessEvent]]) -> dict[str, Matcher[BusinessEventRef]]:
-    return {integration: compile_rules(some) for integration, some in active.items() if some}
+def rules_of(rules: Iterable[Rule]) -> IntegrationRules:
+    """The rules of one integration, in the order of their ids."""
+    return IntegrationRules(sorted(rules, key=lambda rule: rule[0].id))
 
 
-def compile_rules(business_events: Iterable[BusinessEvent]) -> Matcher[BusinessEventRef]:
-    """Compile the matcher of one integration; it answers in the order of the ids.
+def compile_rules(business_events: Iterable[BusinessEvent]) -> IntegrationRules:
+    """The rules of Business Events of one integration.
 
     Raises:
-        UnusableBusinessEventError: a filter or time zone that this version does not know or cannot compile.
+        UnusableBusinessEventError: a filter or time zone that this version does not know.
     """
-    rules = [_rule(one) for one in sorted(business_events, key=lambda one: one.id)]
-    try:
-        return compile_matcher(rules)
-    except Exception as error:
-        raise _unusable(rules, error) from error
+    return rules_of(map(_rule, business_events))
 
 
 def _rule(one: BusinessEvent) -> Rule:

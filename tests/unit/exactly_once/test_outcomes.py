@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from libs import topics
 from libs.exactly_once import outcomes
-from libs.exactly_once.outcomes import DeadLetter, Decider, Output, Record, outputs_of, portions, timestamp_of
+from libs.exactly_once.outcomes import (
+    DeadLetter,
+    Decider,
+    NotNowError,
+    Output,
+    Record,
+    outputs_of,
+    portions,
+    timestamp_of,
+)
 from tests.unit.exactly_once.records import MemoryRecord
 
 
@@ -41,6 +50,14 @@ async def test_a_decision_that_raises_is_a_dead_letter_and_the_others_are_made()
 
     records = [MemoryRecord(offset=offset) for offset in (1, 0, 1)]
     assert await Decider[int]().each(decide, records) == [1, DeadLetter(outcomes.UNEXPECTED), 1]
+
+
+async def test_what_cannot_be_decided_now_is_no_dead_letter() -> None:
+    def decide(record: Record) -> int:
+        raise NotNowError(record.offset)
+
+    with pytest.raises(NotNowError, match="7"):
+        await Decider[int]().each(decide, [MemoryRecord(offset=7)])
 
 
 async def test_when_its_time_is_over_it_has_decided_about_the_first_of_the_records() -> None:

@@ -16,8 +16,8 @@ def changes(*definitions: BusinessEvent) -> Changes:
 
 
 def matched(rules: Rules, integration: str = "i", priority: str = "high") -> list[str]:
-    matcher = rules.matchers.get(integration)
-    return [ref.id for ref in matcher.match({"priority": priority}, {}, NOW)] if matcher is not None else []
+    found = rules.matchers.get(integration)
+    return [ref.id for ref in found.matcher.match({"priority": priority}, {}, NOW)] if found is not None else []
 
 
 async def test_nothing_matches_and_nothing_is_loaded_before_the_first_definitions() -> None:
@@ -53,7 +53,7 @@ async def test_a_snapshot_in_use_is_never_changed() -> None:
     await rules.apply(changes(business_event("a")))
     before = rules.matchers
     await rules.apply(changes(business_event("b")))
-    assert [ref.id for ref in before["i"].match({"priority": "high"}, {}, NOW)] == ["a"]
+    assert [ref.id for ref in before["i"].matcher.match({"priority": "high"}, {}, NOW)] == ["a"]
 
 
 async def test_only_the_integrations_of_changed_business_events_are_compiled_anew() -> None:
@@ -103,8 +103,28 @@ async def test_whatever_fails_in_compiling_is_put_down_to_the_business_event_tha
         return compile_matcher(some)
 
     monkeypatch.setattr(rules_module, "compile_matcher", compile_some)
+    rules = Rules()
+    await rules.apply(changes(*map(business_event, "abc")))
     with pytest.raises(UnusableBusinessEventError, match=rf"^{named} cannot be used .*too deep"):
-        await Rules().apply(changes(*map(business_event, "abc")))
+        matched(rules)
+
+
+async def test_few_rules_are_compiled_with_the_first_event_and_many_before_events_meet_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled: list[int] = []
+
+    def compile_and_note(some: Sequence[Rule]) -> Matcher[BusinessEventRef]:
+        compiled.append(len(some))
+        return compile_matcher(some)
+
+    monkeypatch.setattr(rules_module, "compile_matcher", compile_and_note)
+    rules = Rules()
+    many = [business_event(f"{number:03}", integration="j") for number in range(100)]
+    await rules.apply(changes(business_event("a"), *many))
+    assert compiled == [100]
+    assert matched(rules) == matched(rules) == ["a"]
+    assert compiled == [100, 1]
 
 
 async def test_a_paused_business_event_of_a_later_version_is_no_reason_to_stop() -> None:
