@@ -57,7 +57,7 @@ class KeptScript:
         self._pool = redis.connection_pool
         self._source = source
         self._sha: str = redis.register_script(source).sha
-        self._timeout_s: float = self._pool.connection_kwargs["socket_timeout"]
+        self._timeout_s: float | None = self._pool.connection_kwargs.get("socket_timeout")
         self._connection: Connection | None = None
 
     async def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> list[int]:
@@ -70,7 +70,7 @@ class KeptScript:
                 except NoScriptError:
                     return await _answer(connection, "EVAL", self._source, len(keys), *keys, *args)
         except TimeoutError as error:
-            raise NoAnswerError(f"no answer within {self._timeout_s:g} s") from error
+            raise NoAnswerError(f"no answer within {self._timeout_s} s") from error
 
     async def _connected(self) -> Connection:
         if self._connection is None:

@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, NullPool, event, make_url, text
@@ -46,6 +46,7 @@ class Database:
         self.is_shared = parsed.get_backend_name() == "postgresql"
         self._engine = _postgresql(parsed) if self.is_shared else _sqlite(parsed)
         self._writer = self._engine.execution_options(writes=True)
+        self._turn: AbstractAsyncContextManager[object] = nullcontext() if self.is_shared else asyncio.Lock()
         self._apart = _postgresql_apart(parsed) if self.is_shared else self._writer
         self._away: UnavailableError | None = None
         self._is_set_up = False
@@ -61,9 +62,10 @@ class Database:
         """A transaction that may write; committed at the end, rolled back by an error.
 
         On SQLite it holds the one write lock from its start: a transaction that first reads and then writes
-        would fail if another had written in between.
+        would fail if another had written in between. Those of this process take turns before, in their order;
+        SQLite lets whoever asks at the right moment in, and the others wait until their time is over.
         """
-        async with self._transaction(self._writer) as connection:
+        async with self._turn, self._transaction(self._writer) as connection:
             yield connection
 
     @asynccontextmanager
