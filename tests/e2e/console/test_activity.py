@@ -121,7 +121,7 @@ async def test_the_parts_of_a_request_are_listed_with_what_became_of_each(
 
         async def are_there() -> bool:
             await page.goto(f"/incoming/{integration.id}/activity")
-            return await page.locator("tbody .badge").count() == 2
+            return await page.get_by_role("link", name="part of a request").count() == 2
 
         await eventually(are_there)
         await page.get_by_role("link", name="part of a request").first.click()
