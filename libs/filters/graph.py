@@ -16,7 +16,7 @@ from libs.filters.occasion import Occasion
 from libs.filters.quantities import Limit
 
 Member = tuple[int, tuple[int, ...]]
-"""A rule, and the numbers of the atoms that one of its alternatives asks for, in ascending order."""
+"""A rule, and the numbers of the atoms that one of its alternatives asks for, in that order."""
 Branch = list[Member]
 
 

@@ -1,17 +1,17 @@
 """The matcher: which of many filters an event satisfies, at a cost that follows from what it satisfies.
 
-Rules are taken apart into conjunctions of atoms (`plan`). Atoms are ordered from the most selective to the least, and
-conjunctions with a common beginning share it (`graph`). An event travels that graph: by hash look-up, through sorted
-lists, and last by evaluation (`edges`). A rule costs nothing beyond those beginnings of it that the event satisfies.
+Rules are taken apart into conjunctions of atoms (`plan`). Atoms are ordered from the most selective to the least
+(`selectivity`), and conjunctions with a common beginning share it (`graph`). An event travels that graph: by hash
+look-up, through sorted lists, and last by evaluation (`edges`). A rule costs nothing beyond those beginnings of it that
+the event satisfies.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from itertools import chain
 from typing import Generic, TypeVar
 
-from libs.filters.atoms import Affix, Atom, Check, Exact, Range
+from libs.filters.atoms import Affix, Atom, Check, Exact
 from libs.filters.edges import Event, Node
 from libs.filters.graph import Builder, Member
 from libs.filters.language import All, AnyOf, Condition, Filter, NoneOf, Path, Some
@@ -19,6 +19,7 @@ from libs.filters.layout import Layout, Values
 from libs.filters.occasion import WORK_LIMIT_S
 from libs.filters.plan import Conjunction, alternatives
 from libs.filters.quantities import take_limit, take_numbers
+from libs.filters.selectivity import by_selectivity
 from libs.parameters import ABSENT
 
 K = TypeVar("K")
@@ -98,36 +99,29 @@ def compile_matcher(rules: Iterable[tuple[K, Filter, tzinfo]]) -> Matcher[K]:
     for key, where, zone in rules:
         keys.append(key)
         plans.append(alternatives(where, zone))
-    atoms = _by_selectivity(dict.fromkeys(atom for plan in plans for choice in plan for atom in choice))
+    atoms = by_selectivity(dict.fromkeys(atom for plan in plans for choice in plan for atom in choice))
     numbers = {atom: number for number, atom in enumerate(atoms)}
+    looked_up = [isinstance(atom, Exact | Affix) for atom in atoms]
     members: list[Member] = [
-        (rule, tuple(sorted(numbers[atom] for atom in choice))) for rule, plan in enumerate(plans) for choice in plan
+        (rule, _entry_first(sorted([numbers[atom] for atom in choice]), looked_up))
+        for rule, plan in enumerate(plans)
+        for choice in plan
     ]
     layout = Layout(chain.from_iterable(map(_paths, atoms)))
     builder = Builder(atoms, layout)
     return Matcher(keys, layout, builder, builder.build(members))
 
 
-def _by_selectivity(atoms: Iterable[Atom]) -> list[Atom]:
-    """Equality first, on the quantities with the most distinct keys; then affixes, ranges, and what is evaluated."""
-    atoms = list(atoms)
-    keys = Counter(atom.quantity for atom in atoms if isinstance(atom, Exact) for _ in atom.keys)
-    order = {quantity: position for position, quantity in enumerate(keys)}
+def _entry_first(numbers: list[int], looked_up: Sequence[bool]) -> tuple[int, ...]:
+    """The order in which a conjunction's atoms are asked: the first that is looked up, then the others as they are.
 
-    def rank(atom: Atom) -> tuple[int, float, int]:
-        match atom:
-            case Exact(quantity, wanted):
-                return 0, -keys[quantity] / len(wanted), order[quantity]
-            case Affix():
-                return 1, -len(atom.word), 0
-            case Range():
-                return 2, 0, 0
-            case Check(_, _, Condition(operator=operator)) if operator != "REGEXP":
-                return 3, 0, 0
-            case Check():
-                return 4, 0, 0
-
-    return sorted(atoms, key=rank)
+    An event may exceed every bound there is, but it has few keys: so no range leads to a rule that a key can lead to.
+    """
+    if numbers and not looked_up[numbers[0]]:
+        entry = next((number for number in numbers if looked_up[number]), numbers[0])
+        numbers.remove(entry)
+        numbers.insert(0, entry)
+    return tuple(numbers)
 
 
 def _paths(atom: Atom) -> Iterable[Path]:

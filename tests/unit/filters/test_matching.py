@@ -272,6 +272,12 @@ KINDS: dict[str, Callable[[int], Filter]] = {
             condition(("amount",), "number", "MORE_OR_EQUAL", n + 0.9),
         )
     ),
+    "a bound that holds, but not the equality beside it": lambda n: All(
+        parts=(
+            condition(("status",), "string", "EQUAL", f"s-{n % 2}"),
+            condition(("amount",), "number", "LESS", n + 1),
+        )
+    ),
     "a date": lambda n: condition(("at",), "date", "MORE", f"{2027 + n % 1000}-01-01"),
     "an element": lambda n: condition(("tags",), "array", "CONTAIN", f"t-{n}"),
     "a star": lambda n: condition(("list", "*", "sku"), "string", "EQUAL", f"s-{n}"),
