@@ -13,18 +13,21 @@ class Event(Occasion, kw_only=True):
     """One event being matched, and what the graph asks of it.
 
     `values` by slot; the numbers of its `keys`; by measure all its `numbers`; by limit its `greatest` number or, the
-    other way round, its least one negated, None without a number.
+    other way round, its least one negated, without a number less than every bound.
     """
 
     values: Values
     keys: set[int] = msgspec.field(default_factory=set)
-    greatest: list[Number | None] = msgspec.field(default_factory=list)
+    greatest: list[Number] = msgspec.field(default_factory=list)
     numbers: list[Collection[Number]] = msgspec.field(default_factory=list)
     checks: dict[object, bool] = msgspec.field(default_factory=dict)
 
 
-Bounds = tuple[int, Callable[[Sequence[Number], Number], int], Sequence[Number], Sequence["Node"]]
-"""A limit, how to find its position among sorted lower bounds, those, and the node of each: the ones before it."""
+Bounds = tuple[int, Number, Callable[[Sequence[Number], Number], int], Sequence[Number], Sequence["Node"]]
+"""A limit; of sorted lower bounds the least, how to find its position among them, they, and the node of each.
+
+It leads to the nodes before that position. Most numbers do not even come up to the least bound.
+"""
 
 
 class Node(msgspec.Struct, eq=False, gc=False):

@@ -147,6 +147,7 @@ class Builder:
             pairs.sort(key=lambda pair: pair[0])
             yield (
                 self.limits.setdefault(limit, len(self.limits)),
+                pairs[0][0],
                 bisect_left if strict else bisect_right,
                 [bound for bound, _ in pairs],
                 [node for _, node in pairs],

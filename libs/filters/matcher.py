@@ -71,6 +71,7 @@ class Matcher(Generic[K]):
         # The hot path. Plain loops and `in`: each of map, filter and itemgetter costs more than what it saves here.
         satisfied: list[int] = []
         reached = [self._root]
+        keys, greatest = event.keys, event.greatest
         for node in reached:  # grows while it is read
             if node.rules:
                 satisfied += node.rules
@@ -79,11 +80,10 @@ class Matcher(Generic[K]):
                 if value in table:
                     reached.append(table[value])
             if node.keys:
-                reached += [node.keys[key] for key in node.keys.keys() & event.keys]
-            for limit, position, bounds, nodes in node.bounds:
-                greatest = event.greatest[limit]
-                if greatest is not None:
-                    reached += nodes[: position(bounds, greatest)]
+                reached += [node.keys[key] for key in node.keys.keys() & keys]
+            for limit, least, position, bounds, nodes in node.bounds:
+                if greatest[limit] >= least:
+                    reached += nodes[: position(bounds, greatest[limit])]
             for edge in node.edges:
                 reached += edge(event)
         return satisfied

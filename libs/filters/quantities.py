@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import tzinfo
 from functools import partial
 from itertools import chain
+from math import inf
 from typing import Final, NamedTuple, cast
 
 from libs.filters.atoms import Feature, Quantity
@@ -11,7 +12,7 @@ from libs.filters.conditions import is_number, scalar_key
 from libs.filters.instants import instant
 from libs.filters.language import Number
 from libs.filters.layout import Layout, Values
-from libs.parameters import ABSENT
+from libs.parameters import ABSENT, Absent
 
 Take = Callable[[Values], Collection[object]]
 """All values of one quantity, each once; none where the parameter is absent or of another type."""
@@ -58,12 +59,23 @@ def take_numbers(layout: Layout, quantity: Quantity) -> Callable[[Values], Colle
     return cast("Callable[[Values], Collection[Number]]", take(layout, quantity))
 
 
-def take_limit(layout: Layout, limit: Limit) -> Callable[[Values], Number | None]:
-    """How to take a limit; None where there is no number."""
+def take_limit(layout: Layout, limit: Limit) -> Callable[[Values], Number]:
+    """How to take a limit; where there is no number, what is less than every bound."""
+    slot, negated = single_slot(layout, limit.quantity), limit.negated
+    if slot is not None:
+        feature = cast("Callable[[object], Number | Absent]", feature_of(limit.quantity))
+
+        def take_one(values: Values) -> Number:
+            number = feature(values[slot])
+            if isinstance(number, Absent):
+                return -inf
+            return -number if negated else number
+
+        return take_one
     taken = take_numbers(layout, limit.quantity)
-    if limit.negated:
-        return lambda values: -min(numbers) if (numbers := taken(values)) else None
-    return lambda values: max(taken(values), default=None)
+    if negated:
+        return lambda values: -min(taken(values), default=inf)
+    return lambda values: max(taken(values), default=-inf)
 
 
 def _text(value: object) -> object:
