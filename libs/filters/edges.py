@@ -17,10 +17,10 @@ class Event(Occasion, kw_only=True):
     """
 
     values: Values
-    keys: set[int] = msgspec.field(default_factory=set)
-    greatest: list[Number] = msgspec.field(default_factory=list)
-    numbers: list[Collection[Number]] = msgspec.field(default_factory=list)
-    checks: dict[object, bool] = msgspec.field(default_factory=dict)
+    keys: set[int]
+    greatest: list[Number]
+    numbers: list[Collection[Number]]
+    checks: dict[object, bool]
 
 
 Bounds = tuple[int, Number, Callable[[Sequence[Number], Number], int], Sequence[Number], Sequence["Node"]]
@@ -34,8 +34,8 @@ class Node(msgspec.Struct, eq=False, gc=False):
     """Where all rules meet that share a beginning of their conditions.
 
     `rules` are satisfied here. The value of a slot leads on by the slot's table, the number of a key that the event
-    has by `keys`; a number by all `bounds` below it. The edges are what is left. Nodes form no cycle, and none changes
-    once its graph is built.
+    has by `keys`; a number by all `bounds` below it. The edges are what is left. `more` says whether anything but
+    tables leads on from here. Nodes form no cycle, and none changes once its graph is built.
     """
 
     rules: tuple[int, ...] = ()
@@ -43,6 +43,7 @@ class Node(msgspec.Struct, eq=False, gc=False):
     keys: Mapping[int, "Node"] = {}
     bounds: tuple[Bounds, ...] = ()
     edges: tuple["Edge", ...] = ()
+    more: bool = False
 
 
 Edge = Callable[[Event], Iterable[Node]]

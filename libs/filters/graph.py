@@ -69,6 +69,7 @@ class Builder:
                 branches.setdefault(numbers[depth], []).append(member)
         node.rules = tuple(rules)
         node.edges = (always(onward),) if onward else ()
+        node.more = bool(onward)
         if not branches:
             return
         ways = _Ways()
@@ -78,6 +79,7 @@ class Builder:
         node.keys = ways.by_key
         node.bounds = tuple(self._bounds(ways))
         node.edges += tuple(self._edges(ways))
+        node.more = bool(node.keys or node.bounds or node.edges)
 
     def _add(self, ways: _Ways, atom: Atom, branch: Branch, depth: int) -> None:
         match atom:

@@ -20,33 +20,38 @@ def by_key(keys: Mapping[object, E]) -> Callable[[object], tuple[E, ...]]:
 
 
 def by_prefix(words: Mapping[str, E]) -> Callable[[str], list[E]]:
-    """The entries of all words that a text starts with.
+    """The entries of all words that a text starts with."""
+    return _by_start(words, slice(max(map(len, words))))
+
+
+def by_suffix(words: Mapping[str, E]) -> Callable[[str], list[E]]:
+    """The entries of all words that a text ends with: with which it starts when both are read backwards."""
+    backwards = {word[::-1]: entry for word, entry in words.items()}
+    return _by_start(backwards, slice(None, -max(map(len, words)) - 1, -1))
+
+
+def _by_start(words: Mapping[str, E], read: slice) -> Callable[[str], list[E]]:
+    """The entries of all words with which what is read of a text starts.
 
     Among sorted words the last one not after the text begins with every other word that the text begins with; each
     word knows the longest other word that it begins with.
     """
     ordered = sorted(words)
     entries = [words[word] for word in ordered]
-    longest = max(map(len, ordered))
     parents = _parents(ordered)
 
     def look_up(text: str) -> list[E]:
+        start = text[read]
+        position = bisect_right(ordered, start) - 1
+        while position >= 0 and not start.startswith(ordered[position]):
+            position = parents[position]
         found: list[E] = []
-        position = bisect_right(ordered, text[:longest]) - 1
-        while position >= 0:
-            if text.startswith(ordered[position]):
-                found.append(entries[position])
+        while position >= 0:  # what a word begins with, the text begins with
+            found.append(entries[position])
             position = parents[position]
         return found
 
     return look_up
-
-
-def by_suffix(words: Mapping[str, E]) -> Callable[[str], list[E]]:
-    """The entries of all words that a text ends with."""
-    longest = max(map(len, words))
-    look_up = by_prefix({word[::-1]: entry for word, entry in words.items()})
-    return lambda text: look_up(text[: -longest - 1 : -1])
 
 
 def _parents(ordered: Sequence[str]) -> list[int]:

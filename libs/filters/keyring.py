@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
-from libs.filters.atoms import Quantity
+from libs.filters.atoms import Feature, Quantity
 from libs.filters.indexes import by_key, by_prefix, by_suffix
 from libs.filters.layout import Layout, Values
 from libs.filters.quantities import feature_of, single_slot, take
@@ -48,6 +48,8 @@ def _finder(layout: Layout, quantity: Quantity, look_up: Callable[[T], Iterable[
     # A quantity's feature says of which type its values are, and which indexes take them.
     untyped = cast("Callable[[object], Iterable[int]]", look_up)
     slot, feature = single_slot(layout, quantity), feature_of(quantity)
+    if slot is not None and quantity.feature is Feature.TEXT:
+        return lambda values: untyped(value) if isinstance(value := values[slot], str) else ()
     if slot is not None:
         return lambda values: () if (value := feature(values[slot])) is ABSENT else untyped(value)
     taken = take(layout, quantity)

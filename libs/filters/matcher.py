@@ -50,13 +50,18 @@ class Matcher(Generic[K]):
             TooCostlyError: it would take more than `limit_s` seconds of processor time.
         """
         values = self._layout.read(body, headers)
-        event = Event(now, limit_s, values=values)
+        found: list[int] = []
         for find in self._finders:
-            event.keys.update(find(values))
-        for limit in self._limits:
-            event.greatest.append(limit(values))
-        for measure in self._measures:
-            event.numbers.append(measure(values))
+            found += find(values)
+        event = Event(
+            now,
+            limit_s,
+            values=values,
+            keys=set(found),
+            greatest=[limit(values) for limit in self._limits] if self._limits else [],
+            numbers=[measure(values) for measure in self._measures] if self._measures else [],
+            checks={},
+        )
         try:
             satisfied = self._travel(values, event)
         except TypeError:
@@ -79,6 +84,8 @@ class Matcher(Generic[K]):
                 value = values[slot]
                 if value in table:
                     reached.append(table[value])
+            if not node.more:
+                continue
             if node.keys:
                 reached += [node.keys[key] for key in node.keys.keys() & keys]
             for limit, least, position, bounds, nodes in node.bounds:
