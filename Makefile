@@ -19,7 +19,7 @@ run: $(VENV)/local ## Run the whole product on this machine, until Ctrl-C
 	@$(BIN)/python -m deploy.local.jars
 	@exec $(BIN)/python -m deploy.local
 
-test: $(VENV)/dev ## Run every test, a quarter of an hour on two cores; ARGS goes to pytest
+test: $(VENV)/dev ## Run every test, a quarter of an hour on two cores; EVERYTHING=1 on both databases also what does not depend on them; ARGS goes to pytest
 	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 chaos: $(VENV)/dev ## Break everything under load and compare what was said with what is there; SEED, COUNT=200, REPORT; STORAGE=1: memory and disks; ROLLING=1: restarts

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
@@ -22,6 +24,10 @@ MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 DATABASE_URL = "database.url"
 SQLITE_FILE = "inlet.db"
 EVERYTHING: dict[str, object] = {}
+
+# What is decided above the store is tested on SQLite, and with EVERYTHING=1 (see ``make test``) on each kind.
+SERVERS_ABOVE_THE_STORE = ["sqlite", "postgresql"] if os.environ.get("EVERYTHING") else ["sqlite"]
+above_the_store = pytest.mark.parametrize("server", SERVERS_ABOVE_THE_STORE, indirect=True)
 
 
 def settings(folder: Path, kafka: str | None = None) -> Settings:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
@@ -28,11 +27,11 @@ from libs.messages import (
 from libs.parameters import flatten
 from services.config.entries import Place
 from tests.eventually import eventually
-from tests.integration.config.control_plane import ControlPlane, serving, settings
+from tests.integration.config.control_plane import ControlPlane, above_the_store, serving, settings
 from tests.integration.config.telling import counted, rejection, tell
 from tests.integration.config.test_workspaces import become_a_neighbour
 
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # what it reads is in Kafka
+pytestmark = above_the_store
 
 
 HIGH: dict[str, object] = {"all": [{"param": "body.priority", "type": "string", "operator": "EQUAL", "value": "high"}]}

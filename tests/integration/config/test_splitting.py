@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from libs.messages import Deduplication, Integration, MetaAuth, decode_definition
-from tests.integration.config.control_plane import ControlPlane
+from tests.integration.config.control_plane import ControlPlane, above_the_store
 from tests.integration.config.topic import pending
 
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # decided above the store
+pytestmark = above_the_store
 
 META = {"kind": "meta", "appSecret": "s", "verifyToken": "v"}
 BY_MESSAGE = {"parameters": ["body.entry.0.changes.0.value.messages.0.id"]}

@@ -14,10 +14,10 @@ import pytest_asyncio
 from deploy.local.process import Process
 from libs import topics
 from tests.eventually import eventually
-from tests.integration.config.control_plane import EMAIL, MASTER_KEY, PASSWORD, settings
+from tests.integration.config.control_plane import EMAIL, MASTER_KEY, PASSWORD, above_the_store, settings
 from tests.integration.pipeline import running, service
 
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # what is streamed is read as elsewhere
+pytestmark = above_the_store
 
 STREAMS = 20
 STOPS_WITHIN_S = 5

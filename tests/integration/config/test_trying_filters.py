@@ -1,10 +1,8 @@
 """The test of a Business Event's filter: how every condition comes out, and why."""
 
-import pytest
+from tests.integration.config.control_plane import ControlPlane, above_the_store
 
-from tests.integration.config.control_plane import ControlPlane
-
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # decided above the store
+pytestmark = above_the_store
 
 
 PATH = "/api/v1/business-events/test"

@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from sqlalchemy import Engine, event
 
-from tests.integration.config.control_plane import ControlPlane, serving, settings
+from tests.integration.config.control_plane import ControlPlane, above_the_store, serving, settings
 
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # decided above the store
+pytestmark = above_the_store
 
 
 INTEGRATIONS = "/api/v1/integrations"

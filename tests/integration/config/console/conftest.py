@@ -4,12 +4,13 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.config.console.browser import Browser, browser
-from tests.integration.config.control_plane import ControlPlane
+from tests.integration.config.control_plane import SERVERS_ABOVE_THE_STORE, ControlPlane
 
 
-@pytest.fixture
-def server() -> None:
-    """SQLite: pages know nothing of the database, and what they call is tested on each kind."""
+@pytest.fixture(params=SERVERS_ABOVE_THE_STORE)
+def server(request: pytest.FixtureRequest) -> str | None:
+    """Pages know nothing of the database, and what they call is tested on each kind."""
+    return str(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
 
 
 @pytest_asyncio.fixture
