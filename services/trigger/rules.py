@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -38,18 +37,22 @@ class IntegrationRules:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = rules
+        self._matcher: Matcher[BusinessEventRef] | None = None
 
-    @cached_property
+    # No `cached_property`: those of all instances wait for each other in Python 3.11, and some are made in a thread.
+    @property
     def matcher(self) -> Matcher[BusinessEventRef]:
         """The compiled rules, which answer in their order.
 
         Raises:
             UnusableBusinessEventError: they cannot be compiled.
         """
-        try:
-            return compile_matcher(self.rules)
-        except Exception as error:
-            raise _unusable(self.rules, error) from error
+        if self._matcher is None:
+            try:
+                self._matcher = compile_matcher(self.rules)
+            except Exception as error:
+                raise _unusable(self.rules, error) from error
+        return self._matcher
 
 
 Matchers = Mapping[str, IntegrationRules]

@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from collections.abc import Sequence
 
 import msgspec
@@ -8,6 +10,7 @@ from libs.filters import Matcher, compile_matcher
 from libs.messages import BusinessEvent, BusinessEventRef, Integration, NoAuth, Undecodable
 from services.trigger import rules as rules_module
 from services.trigger.rules import Rule, Rules, UnusableBusinessEventError
+from tests.eventually import eventually
 from tests.unit.trigger.events import HIGH, NOW, business_event
 
 
@@ -125,6 +128,32 @@ async def test_few_rules_are_compiled_with_the_first_event_and_many_before_event
     assert compiled == [100]
     assert matched(rules) == matched(rules) == ["a"]
     assert compiled == [100, 1]
+
+
+async def test_few_rules_do_not_wait_for_many_that_are_being_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def compile_many_slowly(some: Sequence[Rule]) -> Matcher[BusinessEventRef]:
+        if len(some) > 1:
+            begun.set()
+            go_on.wait(5)
+            ended.set()
+        return compile_matcher(some)
+
+    async def has_begun() -> bool:
+        return begun.is_set()
+
+    monkeypatch.setattr(rules_module, "compile_matcher", compile_many_slowly)
+    rules = Rules()
+    await rules.apply(changes(business_event("a")))
+    many = [business_event(f"{number:03}", integration="j") for number in range(100)]
+    applying = asyncio.create_task(rules.apply(changes(*many)))
+    await eventually(has_begun)
+    assert matched(rules) == ["a"]
+    assert not ended.is_set()
+    go_on.set()
+    await applying
+    assert len(matched(rules, "j")) == 100
 
 
 async def test_a_paused_business_event_of_a_later_version_is_no_reason_to_stop() -> None:
